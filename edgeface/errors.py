@@ -1,0 +1,95 @@
+"""Every error edgeface raises on purpose.
+
+::
+
+    EdgeFaceError
+    ├── BundleError
+    │   ├── BundleFormatError          not a bundle, or its manifest breaks a rule
+    │   ├── BundleIntegrityError       damaged: wrong hash, truncated, failed self-test
+    │   └── BundleIncompatibleError    made for another board
+    ├── BackendError
+    │   ├── BackendUnavailableError    (+ ImportError) runtime not installed; text has the install line
+    │   └── InferenceError             (+ RuntimeError) .step and .code say where and what
+    ├── GalleryError
+    │   ├── GalleryFormatError         not a gallery, damaged, or of another schema version
+    │   ├── GalleryModelError          templates of another model: their cosine means nothing
+    │   └── UnknownIdentityError       (+ LookupError) nobody of that name is enrolled
+    ├── ImageError                     file that cannot be read as an image
+    └── NoFaceError                    a face was needed and none was found
+
+A caller's mistake (shape, dtype, range) is a plain ``ValueError`` or ``TypeError`` instead.
+Texts say what was found, what was expected and what to do.
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+
+class EdgeFaceError(Exception):
+    """Root of the tree: catch this to catch everything the SDK raises on purpose."""
+
+
+class BundleError(EdgeFaceError):
+    """A bundle cannot be used."""
+
+
+class BundleFormatError(BundleError):
+    """The file is not a bundle, or its manifest breaks a rule of docs/bundle-format.md."""
+
+
+class BundleIntegrityError(BundleError):
+    """The bundle is damaged: wrong hash or length, truncated, or its self-test failed."""
+
+
+class BundleIncompatibleError(BundleError):
+    """The bundle is sound but made for another board."""
+
+
+class BackendError(EdgeFaceError):
+    """An inference runtime cannot do its work."""
+
+
+class BackendUnavailableError(BackendError, ImportError):
+    """The runtime a bundle asks for is not installed; the text has the install line."""
+
+
+class InferenceError(BackendError, RuntimeError):
+    """A run failed or gave outputs that cannot be right.
+
+    Attributes
+    ----------
+    step : str
+        Where it happened, for example ``"embedder output scan"``.
+    code : int or None
+        The runtime's return code, where it has one.
+    """
+
+    def __init__(self, message: str, *, step: str = "", code: Optional[int] = None) -> None:
+        super().__init__(message)
+        self.step = step
+        self.code = code
+
+
+class GalleryError(EdgeFaceError):
+    """The gallery cannot be read or written."""
+
+
+class GalleryFormatError(GalleryError):
+    """The file is not a gallery, is damaged, or is of a schema this version does not read."""
+
+
+class GalleryModelError(GalleryError):
+    """The templates were made by another model and cannot be compared with this one's."""
+
+
+class UnknownIdentityError(GalleryError, LookupError):
+    """Nobody of that name is enrolled."""
+
+
+class ImageError(EdgeFaceError):
+    """A file cannot be read as an image."""
+
+
+class NoFaceError(EdgeFaceError):
+    """A face was needed and none was found in the image."""
