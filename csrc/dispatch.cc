@@ -1,0 +1,80 @@
+#include "dispatch.h"
+
+#include <cstdlib>
+#include <stdexcept>
+
+#include "cpu.h"
+#include "kernels/kernels.h"
+
+namespace edgeface {
+
+namespace {
+
+// Best first. The only table to edit when a kernel or an ISA is added.
+const KernelSet kKernelSets[] = {
+// isa       supported     dot_f32
+#if defined(__x86_64__)
+    {"avx2", cpu_has_avx2, dot_f32_avx2},
+#endif
+#if defined(__aarch64__)
+    {"neon", cpu_always, dot_f32_neon},
+#endif
+    {"scalar", cpu_always, dot_f32_scalar},
+};
+
+std::string join(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+std::vector<std::string> built_isas() {
+  std::vector<std::string> names;
+  for (const KernelSet& set : kKernelSets) names.emplace_back(set.isa);
+  return names;
+}
+
+const KernelSet& best_kernels() {
+  for (const KernelSet& set : kKernelSets) {
+    if (set.supported()) return set;
+  }
+  throw std::invalid_argument("no ISA supported; scalar is missing from kKernelSets");
+}
+
+const KernelSet& chosen_kernels() {
+  const char* forced = std::getenv("EDGEFACE_ISA");
+  if (forced == nullptr || *forced == '\0') return best_kernels();
+  try {
+    return find_kernels(forced);
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument(std::string("EDGEFACE_ISA: ") + error.what());
+  }
+}
+
+}  // namespace
+
+const KernelSet& active_kernels() {
+  static const KernelSet& chosen = chosen_kernels();
+  return chosen;
+}
+
+const KernelSet& find_kernels(const std::string& isa) {
+  for (const KernelSet& set : kKernelSets) {
+    if (isa != set.isa) continue;
+    if (set.supported()) return set;
+    throw std::invalid_argument("this CPU does not support ISA '" + isa +
+                                "'; it supports: " + join(supported_isas()));
+  }
+  throw std::invalid_argument("unknown ISA '" + isa + "'; built with: " + join(built_isas()) +
+                              "; this CPU supports: " + join(supported_isas()));
+}
+
+std::vector<std::string> supported_isas() {
+  std::vector<std::string> names;
+  for (const KernelSet& set : kKernelSets) {
+    if (set.supported()) names.emplace_back(set.isa);
+  }
+  return names;
+}
+
+}  // namespace edgeface

@@ -1,0 +1,42 @@
+#include "match.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace edgeface {
+
+namespace {
+
+// `best` holds `size` matches as a heap whose front is the worst of them, so that a row
+// which does not make the list costs one comparison.
+void offer(const Match& match, std::size_t keep, std::size_t size, Match* best) noexcept {
+  if (size < keep) {
+    best[size] = match;
+    std::push_heap(best, best + size + 1, is_better);
+  } else if (is_better(match, best[0])) {
+    std::pop_heap(best, best + keep, is_better);
+    best[keep - 1] = match;
+    std::push_heap(best, best + keep, is_better);
+  }
+}
+
+}  // namespace
+
+// Rows outside, probes inside: the gallery is far larger than the caches and is read once.
+std::int64_t cosine_topk(const MatrixView& gallery, const MatrixView& probes, std::size_t keep,
+                         const KernelSet& kernels, Match* best) noexcept {
+  for (std::size_t r = 0; r < gallery.rows; ++r) {
+    const auto index = static_cast<std::int64_t>(r);
+    for (std::size_t p = 0; p < probes.rows; ++p) {
+      const float score = kernels.dot_f32(gallery.row(r), probes.row(p), gallery.columns);
+      if (!std::isfinite(score)) return index;
+      offer({score, index}, keep, std::min(r, keep), best + p * keep);
+    }
+  }
+  for (std::size_t p = 0; p < probes.rows; ++p) {
+    std::sort_heap(best + p * keep, best + (p + 1) * keep, is_better);
+  }
+  return kAllFinite;
+}
+
+}  // namespace edgeface

@@ -1,0 +1,92 @@
+"""Metadata, and the build of ``edgeface._native`` through CMake."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from setuptools import Extension, find_packages, setup
+from setuptools.command.build_ext import build_ext
+
+ROOT = Path(__file__).resolve().parent
+
+
+class BuildNative(build_ext):
+    """Runs CMake for the one extension; setuptools copies it for editable installs."""
+
+    def build_extension(self, ext: Extension) -> None:
+        """Configure, build and leave the module where setuptools expects it."""
+        target = (Path.cwd() / self.get_ext_fullpath(ext.name)).resolve()
+        build = (Path.cwd() / self.build_temp).resolve() / "cmake"
+        build.mkdir(parents=True, exist_ok=True)
+        # The cache remembers tools inside an earlier build's temporary environment, and the
+        # path of the checkout. Objects stay, so that the second build is quick.
+        (build / "CMakeCache.txt").unlink(missing_ok=True)
+        cmake = self.cmake()
+        subprocess.run([cmake, *self.configure_arguments(build, target)], check=True)
+        subprocess.run([cmake, "--build", str(build), *self.parallel_arguments()], check=True)
+
+    def cmake(self) -> str:
+        """The cmake beside this Python (a virtual environment's), else the one on PATH."""
+        path = shutil.which("cmake", path=os.path.dirname(sys.executable)) or shutil.which("cmake")
+        if path is None:
+            raise SystemExit("edgeface: cmake not found; expected 3.18 or later; pip install cmake")
+        return path
+
+    def configure_arguments(self, build: Path, target: Path) -> list[str]:
+        """Everything CMake must not remember from an earlier run."""
+        import pybind11
+
+        suffix = "".join(target.suffixes)
+        return [
+            f"-S{ROOT}",
+            f"-B{build}",
+            "-GUnix Makefiles",
+            f"-DCMAKE_BUILD_TYPE={'Debug' if self.debug else 'Release'}",
+            f"-DCMAKE_LIBRARY_OUTPUT_DIRECTORY={target.parent}",
+            f"-DPYTHON_MODULE_EXT_SUFFIX={suffix}",
+            f"-DPython_EXECUTABLE={sys.executable}",
+            f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
+        ]
+
+    def parallel_arguments(self) -> list[str]:
+        """As many jobs as CPUs, unless the caller's environment says how many."""
+        if "CMAKE_BUILD_PARALLEL_LEVEL" in os.environ:
+            return []
+        return ["--parallel", str(os.cpu_count() or 1)]
+
+
+DEMO = ["scikit-image", "matplotlib"]  # the photos that come with them
+BUILD = ["setuptools>=68", "wheel", "pybind11>=2.12", "cmake>=3.18"]  # as in pyproject.toml
+TEST = ["pytest>=8", "hypothesis", "jsonschema", *DEMO, *BUILD]
+LINT = ["ruff", "clang-format"]
+EXPORT = ["torch==2.13.0", "onnx", "tqdm"]
+
+setup(
+    name="edgeface",
+    version=(ROOT / "VERSION").read_text().strip(),
+    description="Face recognition for door controllers: detect, align, embed and match on the board",
+    long_description=(ROOT / "README.md").read_text() if (ROOT / "README.md").exists() else "",
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.9",
+    packages=find_packages(include=["edgeface", "edgeface.*"]),
+    package_data={"edgeface": ["models/*.efb", "*.json"]},
+    install_requires=["numpy", "opencv-python-headless", "onnxruntime"],
+    extras_require={"demo": DEMO, "test": TEST, "lint": LINT, "export": EXPORT},
+    entry_points={"console_scripts": ["edgeface=edgeface.cli:main"]},
+    ext_modules=[Extension("edgeface._native", sources=[])],
+    cmdclass={"build_ext": BuildNative},
+    zip_safe=False,
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Developers",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: C++",
+        *[f"Programming Language :: Python :: 3.{minor}" for minor in range(9, 14)],
+        "Topic :: Scientific/Engineering :: Image Recognition",
+    ],
+)
