@@ -68,7 +68,7 @@ EXPORT = ["torch==2.13.0", "onnx", "tqdm"]
 setup(
     name="edgeface",
     version=(ROOT / "VERSION").read_text().strip(),
-    description="Face recognition for door controllers: detect, align, embed and match on the board",
+    description="Face recognition for door controllers: detect, align, embed, match",
     long_description=(ROOT / "README.md").read_text() if (ROOT / "README.md").exists() else "",
     long_description_content_type="text/markdown",
     license="Apache-2.0",

@@ -1,0 +1,50 @@
+"""Fixtures that every test may use: the shared data folder and real photos."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA_VARIABLE = "EDGEFACE_DATA"
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Root of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """Faces for training and measuring; too large, and not ours, to be in the repository."""
+    folder = Path(os.environ.get(DATA_VARIABLE, ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no data folder at {folder}; set {DATA_VARIABLE} to one")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def astronaut_bgr() -> np.ndarray:
+    """Eileen Collins, the portrait that comes with scikit-image: (512, 512, 3) uint8 BGR."""
+    data = pytest.importorskip("skimage.data", reason="pip install 'edgeface[demo]'")
+    return _read_only(cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR))
+
+
+@pytest.fixture(scope="session")
+def grace_hopper_bgr() -> np.ndarray:
+    """Grace Hopper, the portrait that comes with matplotlib: (606, 512, 3) uint8 BGR."""
+    cbook = pytest.importorskip("matplotlib.cbook", reason="pip install 'edgeface[demo]'")
+    with cbook.get_sample_data("grace_hopper.jpg") as file:
+        encoded = np.frombuffer(file.read(), dtype=np.uint8)
+    return _read_only(cv2.imdecode(encoded, cv2.IMREAD_COLOR))
+
+
+def _read_only(image: np.ndarray) -> np.ndarray:
+    # Shared by the session: a test that writes to it would change another's input.
+    image.flags.writeable = False
+    return image
