@@ -8,7 +8,7 @@
     │   ├── BundleIntegrityError       damaged: wrong hash, truncated, failed self-test
     │   └── BundleIncompatibleError    made for another board
     ├── BackendError
-    │   ├── BackendUnavailableError    (+ ImportError) runtime not installed; text has the install line
+    │   ├── BackendUnavailableError    (+ ImportError) runtime missing; text has the install line
     │   └── InferenceError             (+ RuntimeError) .step and .code say where and what
     ├── GalleryError
     │   ├── GalleryFormatError         not a gallery, damaged, or of another schema version
@@ -22,8 +22,6 @@ Texts say what was found, what was expected and what to do.
 """
 
 from __future__ import annotations
-
-from typing import Optional
 
 
 class EdgeFaceError(Exception):
@@ -65,7 +63,7 @@ class InferenceError(BackendError, RuntimeError):
         The runtime's return code, where it has one.
     """
 
-    def __init__(self, message: str, *, step: str = "", code: Optional[int] = None) -> None:
+    def __init__(self, message: str, *, step: str = "", code: int | None = None) -> None:
         super().__init__(message)
         self.step = step
         self.code = code

@@ -1,0 +1,90 @@
+"""What a bundle's manifest must say: the JSON schema, then what no schema can."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from edgeface.errors import BundleFormatError
+from edgeface.schema import JsonError, first_problem, parse_json
+
+SCHEMA_PATH = Path(__file__).with_name("bundle_schema.json")
+MANIFEST_NAME = "manifest.json"
+
+
+@lru_cache(maxsize=1)
+def manifest_schema() -> dict:
+    """Return the parsed ``bundle_schema.json``; shared, so do not change it."""
+    return json.loads(SCHEMA_PATH.read_text(encoding="utf-8"))
+
+
+def parse_manifest(data: bytes, *, source: str) -> dict:
+    """Parse and check the bytes of a manifest.
+
+    Parameters
+    ----------
+    data : bytes
+        UTF-8 JSON.
+    source : str
+        What to call the bundle in error texts, usually its path.
+
+    Raises
+    ------
+    BundleFormatError
+        The JSON is not strict, or ``check_manifest`` refuses it.
+    """
+    try:
+        manifest = parse_json(data)
+    except JsonError as error:
+        raise BundleFormatError(
+            f"bundle {source}: {MANIFEST_NAME} is not strict JSON ({error}): pack it again"
+        ) from error
+    check_manifest(manifest, source=source)
+    return manifest
+
+
+def check_manifest(manifest: Any, *, source: str) -> None:
+    """Raise ``BundleFormatError`` naming the first field that is wrong, or return."""
+    problem = _format_problem(manifest) or first_problem(manifest, manifest_schema())
+    problem = problem or _member_problem(manifest) or _threshold_problem(manifest["thresholds"])
+    if problem:
+        raise BundleFormatError(f"bundle {source}: {MANIFEST_NAME}: {problem}")
+
+
+def _format_problem(manifest: Any) -> str | None:
+    # First of all: a newer manifest would also break other rules, and they would mislead.
+    found = manifest.get("format") if isinstance(manifest, dict) else None
+    if isinstance(found, int) and not isinstance(found, bool) and found > 1:
+        return f"format: found {found}, this edgeface reads 1: upgrade edgeface"
+    return None
+
+
+def _member_problem(manifest: dict) -> str | None:
+    members = manifest["members"]
+    for name, stage in manifest["stages"].items():
+        if stage["file"] not in members:
+            return (
+                f"stages.{name}.file: found {stage['file']!r}, expected one of the members "
+                f"{', '.join(sorted(members))}"
+            )
+    if MANIFEST_NAME in members:
+        return f"members: {MANIFEST_NAME} cannot hold its own hash: remove it from the list"
+    return None
+
+
+def _threshold_problem(thresholds: dict) -> str | None:
+    by_far = sorted(thresholds["by_far"], key=lambda row: row["far"])
+    fars = [row["far"] for row in by_far]
+    cosines = [row["cosine"] for row in by_far]
+    if len(set(fars)) != len(fars):
+        return f"thresholds.by_far: found a rate twice in {fars}, expected each once"
+    if thresholds["default_far"] not in fars:
+        return f"thresholds.default_far: found {thresholds['default_far']}, expected one of {fars}"
+    if cosines != sorted(cosines, reverse=True):
+        return (
+            f"thresholds.by_far: found cosines {cosines} for rates {fars}; a lower rate needs a "
+            "cosine at least as high"
+        )
+    return None
