@@ -31,6 +31,7 @@ from edgeface.errors import (
 
 MEMBER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _CHUNK_BYTES = 1 << 16
+_END = struct.Struct("<4sIIIIH")  # zip's end of central directory: see its appnote, 4.3.16
 _ENCRYPTED_FLAGS = 0x1 | 0x40 | 0x2000  # traditional, strong, masked directory
 # What zipfile raises on a damaged file, by its documentation and by fuzzing.
 _ZIP_DAMAGE = (
@@ -141,7 +142,7 @@ def _opened(path: Path, kind: Kind) -> Iterator[zipfile.ZipFile]:
     """Open and check; every failure of the file or of ``zipfile`` becomes the kind's own error."""
     try:
         with _open_regular(path, kind) as stream:
-            _require_zip_ends(stream, path, kind)
+            _require_both_ends(stream, path, kind)
             with zipfile.ZipFile(stream) as archive:
                 _check_entries(archive, path, kind)
                 yield archive
@@ -171,7 +172,7 @@ def _advice(error: OSError) -> str:
     return "check the disk it is on"
 
 
-def _require_zip_ends(stream: BinaryIO, path: Path, kind: Kind) -> None:
+def _require_both_ends(stream: BinaryIO, path: Path, kind: Kind) -> None:
     size = os.fstat(stream.fileno()).st_size
     if size == 0:
         raise kind.format_error(f"{kind.noun} {path} is empty (0 bytes): copy it again")
@@ -183,11 +184,15 @@ def _require_zip_ends(stream: BinaryIO, path: Path, kind: Kind) -> None:
         raise kind.format_error(
             f"{path} is not a {kind.noun}: it does not begin like a zip file (PK\\x03\\x04)"
         )
-    stream.seek(0)
-    if not zipfile.is_zipfile(stream):
+    # zipfile searches backwards for a directory and would take that of a zip inside the zip,
+    # which is what a truncated bundle ends with. Ours ends with its own directory, exactly.
+    stream.seek(max(0, size - _END.size))
+    tail = stream.read(_END.size).ljust(_END.size, b"\0")
+    signature, _disks, _counts, length, offset, comment = _END.unpack(tail)
+    if signature != b"PK\x05\x06" or offset + length + _END.size != size or comment:
         raise kind.damage_error(
-            f"{kind.noun} {path} is truncated: it begins like a zip but has no directory at its "
-            "end; copy or download it again"
+            f"{kind.noun} {path} is truncated or has something appended: it begins like a zip but "
+            "does not end with its directory; copy or download it again"
         )
     stream.seek(0)
 

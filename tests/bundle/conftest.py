@@ -14,6 +14,7 @@ _INPUT = {
     "name": "image", "layout": "NCHW", "dtype": "float32", "colour": "RGB",
     "mean": [127.5, 127.5, 127.5], "std": [127.5, 127.5, 127.5], "height": 112, "width": 112,
 }  # fmt: skip
+_KINDS = ("score", "box", "landmark")
 _FREE_SIZE = {"height": None, "width": None, "max_side": 320, "multiple": 32, "colour": "BGR"}
 _MANIFEST = {
     "format": 1,
@@ -24,7 +25,7 @@ _MANIFEST = {
         "detector": {
             "file": "detector.onnx", "format": "onnx", "precision": "int8",
             "input": {**_INPUT, **_FREE_SIZE},
-            "outputs": [f"{kind}_{s}" for s in (8, 16, 32) for kind in ("score", "box", "landmark")],
+            "outputs": [f"{kind}_{s}" for s in (8, 16, 32) for kind in _KINDS],
             "strides": [8, 16, 32], "score_threshold": 0.6, "nms_iou": 0.4,
         },
         "embedder": {
