@@ -20,13 +20,16 @@ class BuildNative(build_ext):
     def build_extension(self, ext: Extension) -> None:
         """Configure, build and leave the module where setuptools expects it."""
         target = (Path.cwd() / self.get_ext_fullpath(ext.name)).resolve()
-        build = (Path.cwd() / self.build_temp).resolve() / "cmake"
+        suffix = "".join(target.suffixes)
+        # Not build_temp: an editable install empties it, and every build would start anew.
+        build = ROOT / "build" / f"cmake{suffix}"
         build.mkdir(parents=True, exist_ok=True)
         # The cache remembers tools inside an earlier build's temporary environment, and the
         # path of the checkout. Objects stay, so that the second build is quick.
         (build / "CMakeCache.txt").unlink(missing_ok=True)
         cmake = self.cmake()
-        subprocess.run([cmake, *self.configure_arguments(build, target)], check=True)
+        arguments = self.configure_arguments(build, target.parent, suffix)
+        subprocess.run([cmake, *arguments], check=True)
         subprocess.run([cmake, "--build", str(build), *self.parallel_arguments()], check=True)
 
     def cmake(self) -> str:
@@ -36,17 +39,16 @@ class BuildNative(build_ext):
             raise SystemExit("edgeface: cmake not found; expected 3.18 or later; pip install cmake")
         return path
 
-    def configure_arguments(self, build: Path, target: Path) -> list[str]:
+    def configure_arguments(self, build: Path, output: Path, suffix: str) -> list[str]:
         """Everything CMake must not remember from an earlier run."""
         import pybind11
 
-        suffix = "".join(target.suffixes)
         return [
             f"-S{ROOT}",
             f"-B{build}",
             "-GUnix Makefiles",
             f"-DCMAKE_BUILD_TYPE={'Debug' if self.debug else 'Release'}",
-            f"-DCMAKE_LIBRARY_OUTPUT_DIRECTORY={target.parent}",
+            f"-DCMAKE_LIBRARY_OUTPUT_DIRECTORY={output}",
             f"-DPYTHON_MODULE_EXT_SUFFIX={suffix}",
             f"-DPython_EXECUTABLE={sys.executable}",
             f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",

@@ -2,7 +2,6 @@
 // Nothing else in csrc/ knows Python. std::invalid_argument becomes ValueError.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
-#include <pybind11/stl.h>
 
 #include <algorithm>
 #include <cmath>
@@ -127,6 +126,12 @@ float dot(const py::object& a, const py::object& b, const py::object& isa) {
   return kernels_for(isa).dot_f32(left.data, right.data, left.columns);
 }
 
+py::list isa_names() {
+  py::list names;
+  for (const std::string& name : supported_isas()) names.append(name);
+  return names;
+}
+
 constexpr const char* kTopkDoc = R"(Best k rows of a gallery for one probe, exactly.
 
 gallery: (N, D) float32, C-contiguous, unit L2 rows. probe: (D,) float32, unit L2.
@@ -157,7 +162,7 @@ PYBIND11_MODULE(_native, m) {
   m.doc() = "Native kernels of edgeface: exact cosine matching.";
   m.attr("__version__") = EDGEFACE_VERSION;
   m.def("active_isa", [] { return std::string(active_kernels().isa); }, kActiveDoc);
-  m.def("supported_isas", &supported_isas, "ISAs that this CPU can run, best first.");
+  m.def("supported_isas", &isa_names, "ISAs that this CPU can run, best first.");
   m.def("cosine_topk", &topk, kTopkDoc, py::arg("gallery"), py::arg("probe"), py::arg("k"),
         py::kw_only(), py::arg("isa") = py::none());
   m.def("cosine_topk_batch", &topk_batch, kTopkBatchDoc, py::arg("gallery"), py::arg("probes"),
