@@ -1,0 +1,195 @@
+"""Train the detector on composed scenes; resumable, on a GPU when there is one."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import multiprocessing
+import os
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from export.detector_data import Photos, load_photos
+from export.detector_losses import detector_loss
+from export.detector_net import DetectorConfig, DetectorNet, parameter_count
+from export.detector_scene import make_batch
+
+EMA_DECAY = 0.998
+WARM_UP_STEPS = 200
+PIXEL_MEAN = PIXEL_STD = 127.5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``python -m export train detector``."""
+    parser.add_argument("--data", required=True, help="folder with scenes.tar and scenes.csv")
+    parser.add_argument("--checkpoint", required=True, help="written often, continued if there")
+    parser.add_argument("--samples", type=int, default=160_000, help="canvases in all")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--learning-rate", type=float, default=4e-3)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="threads of the training process")
+    parser.add_argument("--workers", type=int, default=1, help="processes that compose scenes; 0: none")
+    parser.add_argument("--save-every", type=int, default=200, help="steps between checkpoints")
+    parser.add_argument("--stop-after", type=int, default=None, help="stop after this many steps")
+
+
+def learning_rate(step: int, *, steps: int, peak: float) -> float:
+    """Linear warm-up, then half a cosine down to one hundredth of the peak."""
+    warm_up = min(WARM_UP_STEPS, max(steps // 10, 1))
+    if step < warm_up:
+        return peak * (step + 1) / warm_up
+    progress = min((step - warm_up) / max(steps - warm_up, 1), 1.0)
+    return peak * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
+
+
+class Trainer:
+    """Network, its moving average, optimiser and step; everything that a checkpoint holds."""
+
+    def __init__(self, *, steps: int, peak: float, device: str, config: DetectorConfig):
+        self.steps, self.peak, self.device = steps, peak, device
+        self.net = DetectorNet(config).to(device, memory_format=torch.channels_last).train()
+        decayed = [p for p in self.net.parameters() if p.ndim > 1]
+        others = [p for p in self.net.parameters() if p.ndim <= 1]
+        self.optimiser = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": 0.02}, {"params": others, "weight_decay": 0.0}])
+        self.average = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
+        self.step = 0
+
+    def train_step(self, batch) -> tuple:
+        """One step on a ``detector_scene.Batch``; the loss and its three parts as floats."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.step, steps=self.steps, peak=self.peak)
+        images = normalise(torch.from_numpy(batch.images).to(self.device))
+        targets = {name: torch.from_numpy(getattr(batch, name)).to(self.device)
+                   for name in ("assigned", "boxes", "landmarks")}
+        total, parts = detector_loss(
+            self.net(images), height=images.shape[2], width=images.shape[3], **targets)
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
+        self.optimiser.step()
+        self._update_average()
+        self.step += 1
+        return (float(total.detach()), *(float(part) for part in parts))
+
+    def _update_average(self) -> None:
+        decay = min(EMA_DECAY, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for name, value in self.net.state_dict().items():
+                if value.dtype.is_floating_point:
+                    self.average[name].lerp_(value, 1 - decay)
+                else:
+                    self.average[name].copy_(value)
+
+    def save(self, path: Path) -> None:
+        """Write everything that a resumed run needs; never leaves half a file."""
+        state = {"step": self.step, "config": asdict(self.net.config), "net": self.net.state_dict(),
+                 "average": self.average, "optimiser": self.optimiser.state_dict()}
+        partial = path.with_suffix(".partial")
+        torch.save(state, partial)
+        os.replace(partial, path)
+
+    def load(self, path: Path) -> None:
+        """Continue from ``save``."""
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.net.load_state_dict(state["net"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.average, self.step = state["average"], state["step"]
+
+
+def normalise(images: torch.Tensor) -> torch.Tensor:
+    """(N, H, W, 3) uint8 BGR to the network's (N, 3, H, W) float32, -1 to 1."""
+    return (images.permute(0, 3, 1, 2).float() - PIXEL_MEAN) / PIXEL_STD
+
+
+def load_network(path) -> DetectorNet:
+    """The averaged network of a checkpoint, in evaluation mode on the CPU."""
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    config = {k: tuple(v) if isinstance(v, list) else v for k, v in state["config"].items()}
+    net = DetectorNet(DetectorConfig(**config))
+    net.load_state_dict(state["average"])
+    return net.eval()
+
+
+def _compose_forever(photos: Photos, queue, *, seed: int, first: int, every: int, size: int) -> None:
+    os.nice(5)
+    torch.set_num_threads(1)
+    step = first
+    while True:
+        queue.put(make_batch(photos, seed=seed, step=step, size=size))
+        step += every
+
+
+def batches(photos: Photos, *, seed: int, first: int, size: int, workers: int):
+    """Batches of steps ``first``, ``first + 1``, ... in order, however many processes make them."""
+    if workers == 0:
+        step = first
+        while True:
+            yield make_batch(photos, seed=seed, step=step, size=size)
+            step += 1
+    context = multiprocessing.get_context("fork")
+    queues = [context.Queue(6) for _ in range(workers)]
+    processes = [
+        context.Process(target=_compose_forever, daemon=True, args=(photos, queue),
+                        kwargs={"seed": seed, "first": first + i, "every": workers, "size": size})
+        for i, queue in enumerate(queues)
+    ]
+    for process in processes:
+        process.start()
+    try:
+        while True:
+            for queue in queues:
+                yield queue.get()
+    finally:
+        for process in processes:
+            process.terminate()
+
+
+def _report(trainer: Trainer, sums: list, *, count: int, rate: float) -> None:
+    total, score, box, landmark = (value / count for value in sums)
+    left = (trainer.steps - trainer.step) / max(rate, 1e-9) / 60
+    print(f"step {trainer.step}/{trainer.steps}  loss {total:.4f}  score {score:.4f}  "
+          f"box {box:.4f}  landmark {landmark:.4f}  {rate:.2f} steps/s  {left:.1f} min left",
+          flush=True)
+
+
+def train(trainer: Trainer, stream, *, until: int, checkpoint: Path, save_every: int) -> None:
+    """Run steps up to ``until``, printing every 25 and saving every ``save_every``."""
+    sums, count, started = [0.0] * 4, 0, time.monotonic()
+    while trainer.step < until:
+        sums = [a + b for a, b in zip(sums, trainer.train_step(next(stream)))]
+        count += 1
+        if count == 25 or trainer.step == until:
+            _report(trainer, sums, count=count, rate=count / (time.monotonic() - started))
+            sums, count, started = [0.0] * 4, 0, time.monotonic()
+        if trainer.step % save_every == 0 or trainer.step == until:
+            trainer.save(checkpoint)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, or go on training, until ``--samples`` canvases have been seen."""
+    torch.set_num_threads(args.threads)
+    torch.set_flush_denormal(True)
+    torch.manual_seed(args.seed)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    steps = args.samples // args.batch
+    trainer = Trainer(steps=steps, peak=args.learning_rate, device=device, config=DetectorConfig())
+    checkpoint = Path(args.checkpoint)
+    if checkpoint.exists():
+        trainer.load(checkpoint)
+    print(f"{parameter_count(trainer.net)} parameters on {device}, step {trainer.step}", flush=True)
+    until = min(steps, trainer.step + args.stop_after) if args.stop_after else steps
+    stream = batches(load_photos(args.data), seed=args.seed, first=trainer.step,
+                     size=args.batch, workers=args.workers)
+    train(trainer, stream, until=until, checkpoint=checkpoint, save_every=args.save_every)
+    stream.close()
+    return 0
+
+
+if __name__ == "__main__":
+    _parser = argparse.ArgumentParser(description=__doc__)
+    add_arguments(_parser)
+    raise SystemExit(run(_parser.parse_args()))
