@@ -1,0 +1,172 @@
+"""The package builds and installs the ways that people install it, without a network.
+
+Every environment here is new and empty; build tools and dependencies are lent to it from
+the one that runs the tests.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import venv
+import zipfile
+from email import message_from_string
+from email.message import Message
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.packaging
+
+CHECK = (
+    "import edgeface, numpy as np; from edgeface import _native; rows = np.eye(3, dtype='f4');"
+    "print(edgeface.__version__, _native.__file__, _native.cosine_topk(rows, rows[2], 1)[0][0])"
+)
+
+
+def run(*command: object, cwd: Path) -> str:
+    scripts = os.path.dirname(sys.executable)  # the lent cmake
+    path = os.pathsep.join([scripts, os.environ.get("PATH", os.defpath)])
+    result = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
+    return result.stdout
+
+
+def pip(python: object, *arguments: object, cwd: Path) -> str:
+    return run(sys.executable, "-m", "pip", "--python", python, *arguments, cwd=cwd)
+
+
+def new_environment(folder: Path) -> Path:
+    """The Python of a new virtual environment that borrows this one's packages."""
+    venv.create(folder, with_pip=False)
+    python = folder / "bin" / "python"
+    own = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder)
+    # Folders that a .pth file adds come last and their own .pth files are not read, so that
+    # an editable edgeface in the lender stays invisible.
+    Path(own.strip(), "lender.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return python
+
+
+def check(python: Path, cwd: Path) -> tuple[str, Path]:
+    """Version and module file of the edgeface that an environment imports."""
+    version, module, best = run(python, "-c", CHECK, cwd=cwd).split()
+    assert best == "2"
+    return version, Path(module)
+
+
+@pytest.fixture(scope="module")
+def version(repository: Path) -> str:
+    return (repository / "VERSION").read_text().strip()
+
+
+@pytest.fixture(scope="module")
+def sdist(repository: Path, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("sdist")
+    copy = folder / "checkout"
+    wanted = ("edgeface", "csrc", "export", "tests")
+    ignore = shutil.ignore_patterns("__pycache__", "*.so")
+    for name in wanted:
+        if (repository / name).is_dir():
+            shutil.copytree(repository / name, copy / name, ignore=ignore)
+    for file in repository.iterdir():
+        if file.is_file():
+            shutil.copy(file, copy)
+    run(sys.executable, "-c", "import setuptools.build_meta as b; b.build_sdist('..')", cwd=copy)
+    (archive,) = folder.glob("*.tar.gz")
+    return archive
+
+
+@pytest.fixture(scope="module")
+def source(sdist: Path, tmp_path_factory) -> Path:
+    """The sdist unpacked: all that a build may use."""
+    folder = tmp_path_factory.mktemp("source")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder)
+    (unpacked,) = folder.iterdir()
+    return unpacked
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    options = ("--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", folder)
+    run(sys.executable, "-m", "pip", "wheel", *options, source, cwd=folder)
+    (file,) = folder.iterdir()
+    return file
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [n for n in archive.namelist() if n.endswith(".dist-info/METADATA")]
+        return message_from_string(archive.read(name).decode())
+
+
+def test_wheel_built_from_the_sdist_runs_away_from_the_source(wheel, version, tmp_path) -> None:
+    python = new_environment(tmp_path / "venv")
+    pip(python, "install", "--no-deps", "--no-index", wheel, cwd=tmp_path)
+    found, module = check(python, tmp_path)
+    assert found == version and (tmp_path / "venv") in module.parents
+
+
+def test_editable_install_works_twice_in_a_row(source, version, tmp_path) -> None:
+    python = new_environment(tmp_path / "venv")
+    options = ("--no-deps", "--no-index", "--no-build-isolation")
+    for _ in range(2):
+        pip(python, "install", *options, "--editable", source, cwd=tmp_path)
+        found, module = check(python, tmp_path)
+        assert found == version and module.parent == source / "edgeface"
+
+
+def test_wheel_holds_the_runtime_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"edgeface"}
+    assert [name for name in names if "_native." in name and name.endswith(".so")]
+    assert not [
+        name for name in names if name.endswith((".cc", ".h", ".txt")) and ".dist-info/" not in name
+    ]
+
+
+def test_wheel_holds_the_default_bundle_and_the_schema(wheel: Path, repository: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        assert "edgeface/bundle_schema.json" in names
+        bundle = archive.read("edgeface/models/default.efb")
+    assert bundle == (repository / "edgeface" / "models" / "default.efb").read_bytes()
+
+
+def test_sdist_holds_what_the_build_needs_and_no_training_code(source: Path) -> None:
+    for name in ("VERSION", "LICENSE", "README.md", "CMakeLists.txt", "pyproject.toml"):
+        assert (source / name).is_file(), name
+    assert (source / "csrc" / "kernels" / "dot_f32_scalar.cc").is_file()
+    assert not (source / "export").exists()
+
+
+def test_metadata_names_version_pythons_and_three_dependencies(metadata, version) -> None:
+    assert (metadata["Name"], metadata["Version"]) == ("edgeface", version)
+    assert metadata["Requires-Python"] == ">=3.9"
+    assert "Apache-2.0" in (metadata["License"], metadata["License-Expression"])
+    for minor in range(9, 14):
+        assert f"Programming Language :: Python :: 3.{minor}" in metadata.get_all("Classifier")
+    needed = [r for r in metadata.get_all("Requires-Dist") if "extra ==" not in r]
+    assert sorted(needed) == ["numpy", "onnxruntime", "opencv-python-headless"]
+    assert set(metadata.get_all("Provides-Extra")) == {"demo", "export", "lint", "test"}
+
+
+def test_console_script_is_the_command_line(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [n for n in archive.namelist() if n.endswith("entry_points.txt")]
+        assert "edgeface = edgeface.cli:main" in archive.read(name).decode()
