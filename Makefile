@@ -1,0 +1,62 @@
+# make demo   photo to name on photos that come along     make test   every test
+# Both do all their set-up, in a virtual environment at VENV. Python 3.9 or later.
+VENV ?= .venv
+PYTHON ?= python3
+PYTEST_ARGS ?=
+
+python := $(VENV)/bin/python
+pip_install := $(python) -m pip install --quiet --disable-pip-version-check
+native := $(wildcard csrc/*.* csrc/*/*.*) CMakeLists.txt setup.py pyproject.toml VERSION
+
+.PHONY: help setup demo test lint bench system-packages
+
+help:
+	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench"
+
+# Everything that a developer needs: the runtime, the tests' and the training host's packages.
+setup: $(VENV)/.edgeface-test
+
+demo: $(VENV)/.edgeface-demo
+	$(python) -m edgeface demo
+
+test: $(VENV)/.edgeface-test
+	$(python) -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.edgeface-test
+	$(pip_install) --editable '.[lint]'
+	$(python) -m ruff check .
+	$(python) -m ruff format --check .
+	$(VENV)/bin/clang-format --dry-run --Werror $(wildcard csrc/*.* csrc/*/*.*)
+
+bench: $(VENV)/.edgeface-demo
+	$(python) tests/bench_match.py
+
+$(VENV)/.edgeface-demo: $(native) | $(VENV)/pyvenv.cfg
+	@echo "Building edgeface and installing what it runs on into $(VENV) ..."
+	$(pip_install) --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.edgeface-test: $(native) export/requirements.txt | $(VENV)/pyvenv.cfg
+	@echo "Building edgeface and installing its test packages into $(VENV): minutes at first ..."
+	$(pip_install) --editable '.[demo,test]' --requirement export/requirements.txt
+	@touch $@
+
+$(VENV)/pyvenv.cfg: | system-packages
+	$(PYTHON) -m venv $(VENV)
+
+# Debian packages that the build cannot do without, found by what they provide.
+system-packages:
+	@missing=; \
+	command -v $(PYTHON) >/dev/null || missing=" python3 python3-venv python3-dev"; \
+	if [ -z "$$missing" ]; then \
+	  $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
+	  $(PYTHON) -c 'import os, sys, sysconfig; \
+	    sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' \
+	    || missing="$$missing python3-dev"; \
+	fi; \
+	command -v $(CXX) >/dev/null || missing="$$missing g++"; \
+	if [ -n "$$missing" ]; then \
+	  echo "edgeface: missing system packages:$$missing"; \
+	  echo "  as root: apt-get update && apt-get install -y$$missing"; \
+	  exit 1; \
+	fi

@@ -1,0 +1,265 @@
+"""The layout's rules as tests: who may import whom, and what may stand where.
+
+A rule that fails here is a decision to take, not a test to adapt: ARCHITECTURE.md has the
+reasons. Each check is shown below to catch a planted violation.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+if sys.version_info < (3, 10):
+    pytest.skip("needs sys.stdlib_module_names, Python 3.10", allow_module_level=True)
+
+ROOT = Path(__file__).resolve().parent.parent
+IMPORT_LIMIT_SECONDS = 0.3
+FILE_LIMIT_LINES = 300
+PUBLIC_NAMES_LIMIT = 15
+
+# Lowest first. A module imports from its own layer and from those below it.
+LAYERS = [
+    ["errors", "schema", "_imageheader", "_reference", "_native"],
+    ["image", "container", "manifest", "bundle", "backends", "backends.*"],
+    ["detect", "align", "quality", "embed", "gallery", "gallery_*", "selftest"],
+    ["pipeline"],
+    ["cli", "cli_*", "demo", "draw", "evaluate", "evaluate_*"],
+    ["__main__"],
+]
+# Narrower than their layer: these meet the rest of edgeface here and nowhere else.
+ONLY = {
+    "backends*": ["errors", "backends", "backends.*"],
+    "bundle": ["errors", "container", "manifest"],
+    "gallery*": ["errors", "container", "_native", "gallery_*"],
+}
+# What a module of edgeface may import at its top, besides the standard library.
+RUNTIME_PACKAGES = {"edgeface", "numpy", "cv2"}
+# Inside a function, where only those pay for it who use it.
+LAZY_PACKAGES = {
+    "backends.*": {"onnxruntime"},
+    "cli*": {"onnxruntime"},
+    "demo": {"skimage", "matplotlib"},
+    "evaluate*": {"matplotlib"},
+}
+FORBIDDEN = {"torch", "onnx", "export", "boards", "timm", "tests"}
+VENDOR_RUNTIMES = ("onnxruntime", "tflite_runtime", "ai_edge_litert", "rknnlite")
+# Beside edgeface.bundle: what the training side measures with, which must be what doors run.
+EXPORT_MAY_IMPORT = {"edgeface.bundle"}
+
+INTRINSICS = re.compile(r"#include\s*<(\w*mmintrin|arm_\w+|x86intrin|\w*avx\w*)\.h>")
+KERNEL_BANS = re.compile(r"\b(throw|new|malloc|printf|std::(cout|cerr|vector|string))\b|<iostream>")
+
+
+def modules(package: str) -> dict[str, Path]:
+    """Dotted name inside ``package`` (its ``__init__`` is "") -> file."""
+    files = sorted((ROOT / package).rglob("*.py"))
+    names = [".".join(f.relative_to(ROOT / package).with_suffix("").parts) for f in files]
+    return {re.sub(r"\.?__init__$", "", name): file for name, file in zip(names, files)}
+
+
+def imports(source: str) -> Iterator[tuple[str, bool]]:
+    """(dotted name, is it at the top) of everything that a module imports at run time."""
+    for node, top in _statements(ast.parse(source).body, True):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, top) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            if node.module in ("edgeface", "edgeface.backends", "export"):
+                yield from ((f"{node.module}.{alias.name}", top) for alias in node.names)
+            else:
+                yield str(node.module), top
+
+
+def _statements(body: list[ast.stmt], top: bool) -> Iterator[tuple[ast.AST, bool]]:
+    for node in body:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        yield node, top
+        inside = top and not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, (ast.stmt, ast.ExceptHandler)):
+                yield from _statements([child], inside)
+
+
+def matches(name: str, patterns: list[str]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)
+
+
+def layer(name: str) -> int:
+    found = [rank for rank, patterns in enumerate(LAYERS) if matches(name, patterns)]
+    assert found, f"edgeface.{name} has no layer: say in LAYERS where it stands"
+    return found[0]
+
+
+def arrow_problem(module: str, imported: str) -> str | None:
+    """Why one module of edgeface may not import another, or None."""
+    target = imported.split(".", 1)[1] if "." in imported else ""
+    if target and target not in modules("edgeface") and target != "_native":
+        target = target.rpartition(".")[0]  # a name of edgeface.backends, not a module
+    if not target:
+        return None
+    if layer(target) > layer(module):
+        return f"edgeface.{module} imports edgeface.{target} of a higher layer"
+    for pattern, allowed in ONLY.items():
+        if fnmatch(module, pattern) and not matches(target, allowed):
+            return f"edgeface.{module} imports edgeface.{target}; it may: {allowed}"
+    return None
+
+
+def import_problems(module: str, source: str) -> list[str]:
+    """Every import of a module of edgeface that breaks a rule."""
+    lazy = set().union(*(names for p, names in LAZY_PACKAGES.items() if fnmatch(module, p)))
+    problems = []
+    for name, top in imports(source):
+        package = name.split(".")[0]
+        allowed = RUNTIME_PACKAGES if top else RUNTIME_PACKAGES | lazy
+        if package == "edgeface":
+            problems.append(arrow_problem(module, name))
+        elif package in FORBIDDEN or package not in allowed | sys.stdlib_module_names:
+            problems.append(f"edgeface.{module} imports {name} {'at its top' if top else ''}")
+    return [problem for problem in problems if problem]
+
+
+def export_problems(source: str) -> list[str]:
+    edgeface = [name for name, _ in imports(source) if name.split(".")[0] == "edgeface"]
+    return [name for name in edgeface if not matches(name, [f"{n}*" for n in EXPORT_MAY_IMPORT])]
+
+
+def isas() -> set[str]:
+    """ISAs that CMakeLists.txt has flags for, except scalar."""
+    text = (ROOT / "CMakeLists.txt").read_text()
+    return set(re.findall(r"edgeface_flags_(\w+)", text)) - {"scalar"}
+
+
+def source_problems(file: Path, text: str) -> list[str]:
+    """What a C++ file holds that belongs elsewhere."""
+    suffix = file.stem.rpartition("_")[2]
+    problems = []
+    if INTRINSICS.search(text) and not (file.parent.name == "kernels" and suffix in isas()):
+        problems.append("intrinsics header in a file whose suffix is no ISA")
+    if "pybind11" in text and file.parent.name != "bindings":
+        problems.append("Python outside bindings/")
+    if file.parent.name == "kernels" and KERNEL_BANS.search(text):
+        problems.append("a kernel that throws, allocates or prints")
+    if re.search(r"\bthrow\b", text) and not (
+        file.parent.name == "bindings" or file.name == "dispatch.cc"
+    ):
+        problems.append("throws outside bindings/ and dispatch.cc")
+    return problems
+
+
+def without_comments(text: str) -> str:
+    return re.sub(r"//.*", "", text)
+
+
+def cpp_files() -> list[Path]:
+    return [f for f in sorted((ROOT / "csrc").rglob("*")) if f.suffix in (".h", ".cc")]
+
+
+def run_python(code: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout
+
+
+@pytest.mark.parametrize("module", [name for name in modules("edgeface") if name])
+def test_module_imports_only_downwards_and_only_what_the_board_has(module: str) -> None:
+    assert import_problems(module, modules("edgeface")[module].read_text()) == []
+
+
+@pytest.mark.parametrize("module", modules("export"))
+def test_export_meets_the_runtime_at_the_bundle_only(module: str) -> None:
+    assert export_problems(modules("export")[module].read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("gallery", "import torch"),
+        ("gallery", "def f():\n    import onnx"),
+        ("pipeline", "import export.dsanet"),
+        ("embed", "import onnxruntime"),
+        ("backends.onnx", "import onnxruntime"),
+        ("backends.onnx", "from edgeface.pipeline import Pipeline"),
+        ("bundle", "from edgeface import pipeline"),
+        ("align", "try:\n    import skimage\nexcept ImportError:\n    pass"),
+    ],
+)
+def test_planted_import_is_caught(module: str, source: str) -> None:
+    assert import_problems(module, source) != []
+
+
+def test_planted_export_import_is_caught() -> None:
+    assert export_problems("from edgeface.pipeline import Pipeline") != []
+    assert export_problems("from edgeface.bundle import write_bundle") == []
+
+
+@pytest.mark.parametrize("file", cpp_files(), ids=lambda file: file.name)
+def test_cpp_file_holds_only_what_belongs_there(file: Path) -> None:
+    assert source_problems(file, without_comments(file.read_text())) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("csrc/match.cc", "#include <immintrin.h>"),
+        ("csrc/kernels/dot_f32_scalar.cc", "#include <arm_neon.h>"),
+        ("csrc/match.cc", "#include <pybind11/numpy.h>"),
+        ("csrc/match.cc", 'throw std::invalid_argument("");'),
+        ("csrc/kernels/dot_f32_avx2.cc", "std::vector<float> copy(count);"),
+    ],
+)
+def test_planted_cpp_violation_is_caught(name: str, text: str) -> None:
+    assert source_problems(ROOT / name, text) != []
+
+
+def test_import_edgeface_loads_no_inference_runtime_and_no_training_code() -> None:
+    code = (
+        "import sys, edgeface\n"
+        "for name in edgeface.__all__: getattr(edgeface, name)\n"
+        f"print([m for m in {(*VENDOR_RUNTIMES, *sorted(FORBIDDEN))} if m in sys.modules])"
+    )
+    assert run_python(code).strip() == "[]"
+
+
+def test_import_edgeface_is_quick() -> None:
+    code = "import time; t = time.perf_counter(); import edgeface; print(time.perf_counter() - t)"
+    best = min(float(run_python(code)) for _ in range(5))
+    assert best < IMPORT_LIMIT_SECONDS, f"import edgeface takes {best:.3f} s"
+
+
+def test_public_names_are_few_and_sorted() -> None:
+    import edgeface
+
+    assert list(edgeface.__all__) == sorted(edgeface.__all__)
+    assert len(edgeface.__all__) <= PUBLIC_NAMES_LIMIT
+
+
+@pytest.mark.parametrize("folder", ["edgeface", "export", "csrc", "tests"])
+def test_files_are_short(folder: str) -> None:
+    files = [f for f in (ROOT / folder).rglob("*") if f.suffix in (".py", ".cc", ".h")]
+    lengths = {str(f.relative_to(ROOT)): len(f.read_text().splitlines()) for f in files}
+    assert {name: n for name, n in lengths.items() if n > FILE_LIMIT_LINES} == {}
+
+
+def test_functions_are_short() -> None:
+    lengths = sorted(n for file in modules("edgeface").values() for n in function_lengths(file))
+    assert statistics.median(lengths) < 10
+    assert lengths[int(0.9 * len(lengths))] < 30
+
+
+def function_lengths(file: Path) -> Iterator[int]:
+    """Lines of each function of a file, docstrings excluded."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            documented = ast.get_docstring(node) is not None
+            doc = node.body[0].end_lineno - node.body[0].lineno + 1 if documented else 0
+            yield node.end_lineno - node.lineno + 1 - doc
