@@ -1,0 +1,31 @@
+"""What every backend offers."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Mapping, Optional, Protocol
+
+import numpy as np
+
+
+class Backend(Protocol):
+    """One loaded model: named arrays in, named arrays out.
+
+    `run` either returns this call's outputs, checked for NaN and Inf and owned by the caller,
+    or raises `edgeface.errors.InferenceError`; it never returns an earlier call's buffer.
+    """
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Run one inference."""
+
+    def close(self) -> None:
+        """Free the model; a later `run` raises."""
+
+    def __enter__(self) -> Backend: ...
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None: ...

@@ -1,0 +1,118 @@
+"""The ``edgeface`` command: picks the sub-command's module, and turns errors into exit codes.
+
+Exit codes: 0 done, 1 an error (one line on stderr), 2 wrong usage, 3 no match.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, Optional
+
+from edgeface.cli_output import UsageError, print_json
+from edgeface.errors import EdgeFaceError
+
+# Each module has add_arguments(parser) and run(args) -> exit code, and is imported only when its
+# command was asked for: "edgeface --help" loads neither OpenCV nor an inference runtime.
+COMMANDS = {
+    "demo": ("edgeface.demo", "see it work, without camera or network"),
+    "info": ("edgeface.cli_info", "versions, bundle, thresholds, licences, this CPU"),
+    "verify": ("edgeface.cli_verify", "are these two photos of one person?"),
+    "enroll": ("edgeface.cli_enroll", "add a person to the gallery"),
+    "identify": ("edgeface.cli_identify", "who is in this photo?"),
+    "gallery": ("edgeface.cli_gallery", "list, remove, export and import people"),
+    "selftest": ("edgeface.cli_selftest", "check models and native code on this machine"),
+    "eval": ("edgeface.evaluate", "measure accuracy on pairs of photos"),
+}
+
+_EPILOG = """\
+examples:
+  edgeface demo
+  edgeface verify passport.jpg door.jpg
+  edgeface enroll "Ada Lovelace" ada1.jpg ada2.jpg
+  edgeface identify visitors.jpg --save found.jpg
+
+exit codes: 0 done, 1 error, 2 wrong usage, 3 no match
+"""
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run one command line and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    args = build_parser(arguments).parse_args(arguments)
+    try:
+        return importlib.import_module(COMMANDS[args.command][0]).run(args)
+    except UsageError as error:
+        return _fail(error, args, code=2)
+    except BrokenPipeError:  # the reader ("| head") has left: nothing more to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (EdgeFaceError, OSError) as error:
+        return _fail(error, args, code=1)
+    except KeyboardInterrupt:
+        print("edgeface: interrupted", file=sys.stderr)
+        return 130
+
+
+def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser, with the options of the command that `arguments` name filled in."""
+    parser = argparse.ArgumentParser(
+        prog="edgeface",
+        description="Face recognition on this device: find faces, compare them, name them.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version, help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, (module, text) in COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=text,
+            description=text[0].upper() + text[1:],
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            conflict_handler="resolve",
+        )
+        if name in arguments:
+            _add_common_arguments(command)
+            importlib.import_module(module).add_arguments(command)
+    return parser
+
+
+def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON for programs")
+    parser.add_argument(
+        "--bundle", metavar="FILE", help="models to use (default: $EDGEFACE_BUNDLE, else built in)"
+    )
+    parser.add_argument(
+        "--threads", type=positive, default=1, metavar="N", help="CPU threads (default: 1)"
+    )
+
+
+def positive(text: str) -> int:
+    """Parse a whole number of at least 1, for argparse."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    return value
+
+
+class _Version(argparse.Action):
+    def __init__(self, option_strings: Sequence[str], dest: str, **kwargs: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, **kwargs)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        import edgeface
+
+        print(f"edgeface {edgeface.__version__}")
+        parser.exit()
+
+
+def _fail(error: Exception, args: argparse.Namespace, *, code: int) -> int:
+    text = " ".join(str(error).split()) or type(error).__name__
+    if args.json:
+        print_json({"error": {"type": type(error).__name__, "message": text}})
+    print(f"edgeface: {text}", file=sys.stderr)
+    return code

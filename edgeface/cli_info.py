@@ -1,0 +1,75 @@
+"""``edgeface info``: versions, bundle, thresholds, licences, this CPU."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from typing import Any
+
+import cv2
+import numpy as np
+
+import edgeface
+from edgeface import _native
+from edgeface.backends.onnx import runtime_version
+from edgeface.cli_output import print_json
+from edgeface.pipeline import open_bundle
+
+_EPILOG = """\
+examples:
+  edgeface info
+  edgeface info --bundle door.efb --json
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    parser.epilog = _EPILOG
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what is installed and return 0."""
+    bundle = open_bundle(args.bundle)
+    report: dict[str, Any] = {
+        "version": edgeface.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "runtime": {
+            "numpy": np.__version__,
+            "opencv": cv2.__version__,
+            "onnxruntime": runtime_version(),
+        },
+        "native": {"isa": _native.active_isa(), "supported": list(_native.supported_isas())},
+        "bundle": bundle.describe(),
+    }
+    if args.json:
+        print_json(report)
+    else:
+        _print_text(report)
+    return 0
+
+
+def _print_text(report: dict[str, Any]) -> None:
+    bundle = report["bundle"]
+    runtime = ", ".join(f"{name} {version or 'missing'}" for name, version in report["runtime"].items())
+    native = report["native"]
+    print(f"edgeface {report['version']} on Python {report['python']} ({report['machine']})")
+    print(f"  runtime    {runtime}")
+    print(f"  native     {native['isa']} (this CPU runs {', '.join(native['supported'])})")
+    print(f"  bundle     {bundle['name']} {bundle['version']}, {bundle['bytes'] / 1e6:.2f} MB")
+    print(f"             {bundle['path']}")
+    print(f"  model id   {bundle['model_id']} (templates belong to it)")
+    for name, stage in bundle["stages"].items():
+        print(f"  {name:<10} {stage['precision']} {stage['format']}, {stage['bytes'] / 1e6:.2f} MB")
+    _print_thresholds(bundle["thresholds"])
+    print(f"  licences   weights {bundle['licences']['weights']}")
+    for kind in ("data", "teachers"):
+        for entry in bundle["licences"][kind]:
+            print(f"             {kind}: {entry['name']} ({entry['licence']}): {entry['use']}")
+
+
+def _print_thresholds(thresholds: dict[str, Any]) -> None:
+    for row in thresholds["by_far"]:
+        default = "  (default)" if row["far"] == thresholds["default_far"] else ""
+        print(f"  threshold  cosine {row['cosine']:.3f} at --far {row['far']:g}{default}")
+    print(f"             margin {thresholds['margin']:g}; from {thresholds['source']}")

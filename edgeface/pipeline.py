@@ -1,0 +1,280 @@
+"""Pipeline: from a photo to its faces. The one object most users hold."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Iterator, Mapping, Optional, Union
+
+import numpy as np
+
+from edgeface.align import align
+from edgeface.backends import Backend, open_backend
+from edgeface.bundle import Bundle
+from edgeface.detect import Detection, Detector
+from edgeface.embed import Embedder
+from edgeface.errors import NoFaceError
+from edgeface.image import require_image
+from edgeface.quality import Quality, assess
+from edgeface.selftest import SelfTest, run_selftest
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One face of a photo.
+
+    Attributes
+    ----------
+    box
+        (x, y, width, height) in photo pixels; it may reach beyond the photo's edge.
+    score
+        The detector's confidence, 0 to 1.
+    landmarks
+        (5, 2) float32 photo pixels: right eye, left eye, nose, right and left mouth corner
+        ("right" is the person's right).
+    quality
+        What the quality gate measured, and its verdict.
+    embedding
+        (512,) float32 of length 1.
+    """
+
+    box: tuple[float, float, float, float]
+    score: float
+    landmarks: np.ndarray
+    quality: Quality
+    embedding: np.ndarray
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Whether two faces are one person's: `same` is ``score >= threshold`` (both cosines)."""
+
+    same: bool
+    score: float
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Faces, largest first, and the milliseconds that "detect", "align" and "embed" took.
+
+    "align" holds the quality gate too.
+    """
+
+    faces: tuple[Face, ...]
+    milliseconds: Mapping[str, float]
+
+
+class Pipeline:
+    """Detect, align, judge and embed with one bundle's models. Make it with `Pipeline.open`.
+
+    Calls keep no state: one Pipeline may be used from several threads at once. `close` it when
+    no call is running, or use it as a context manager.
+
+    Attributes
+    ----------
+    bundle
+        The open bundle: name, version, model id, thresholds, licences.
+    selftest
+        What the self-test measured when the pipeline was opened.
+    """
+
+    def __init__(self, bundle: Bundle, *, detector: Backend, embedder: Backend) -> None:
+        self.bundle = bundle
+        self.selftest: SelfTest = run_selftest(bundle, detector=detector, embedder=embedder)
+        self._backends = (detector, embedder)
+        self._detector = Detector(bundle.stage("detector"), detector)
+        self._embedder = Embedder(bundle.stage("embedder"), embedder)
+
+    @classmethod
+    def open(
+        cls, bundle: Union[str, os.PathLike[str], Bundle, None] = None, *, threads: int = 1
+    ) -> Pipeline:
+        """Load a bundle's models and run its self-test.
+
+        Parameters
+        ----------
+        bundle
+            An ``.efb`` file or an open `Bundle`. None takes the file that the environment
+            variable EDGEFACE_BUNDLE names, else the bundle shipped in the package.
+        threads
+            CPU threads of one inference, at least 1.
+
+        Raises
+        ------
+        BundleError
+            Missing, damaged or unsuitable bundle, or a failed self-test.
+        BackendError
+            The inference runtime is missing or refused a model.
+        """
+        if not isinstance(bundle, Bundle):
+            bundle = open_bundle(bundle)
+        with ExitStack() as opened:
+            models = {
+                name: opened.enter_context(
+                    open_backend(stage, bundle.read(stage["file"]), threads=threads, name=name)
+                )
+                for name, stage in ((n, bundle.stage(n)) for n in ("detector", "embedder"))
+            }
+            pipeline = cls(bundle, **models)
+            opened.pop_all()  # all went well: the pipeline closes them
+        return pipeline
+
+    def analyze(self, image: np.ndarray) -> tuple[Face, ...]:
+        """Find and embed every face.
+
+        Parameters
+        ----------
+        image
+            (height, width, 3) uint8 BGR, from `edgeface.read_image` or a camera.
+
+        Returns
+        -------
+        tuple of Face
+            Largest face first; empty when there is none.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Not such an image.
+        InferenceError
+            A model's run failed, or gave NaN.
+        """
+        return self.analyze_timed(image).faces
+
+    def analyze_timed(self, image: np.ndarray) -> Analysis:
+        """Do what `analyze` does, and say how long each stage took."""
+        image = require_image(image)
+        spent: dict[str, float] = {}
+        with _stopwatch(spent, "detect"):
+            detections = sorted(self._detector.detect(image), key=_area, reverse=True)
+        with _stopwatch(spent, "align"):
+            crops = [align(image, found.landmarks) for found in detections]
+            qualities = [
+                assess(
+                    image,
+                    landmarks=found.landmarks,
+                    crop=crop,
+                    limits=self.bundle.manifest["quality"],
+                )
+                for found, crop in zip(detections, crops)
+            ]
+        with _stopwatch(spent, "embed"):
+            embeddings = self._embedder.embed_batch(np.stack(crops)) if crops else ()
+        faces = map(_face, detections, qualities, embeddings)
+        return Analysis(tuple(faces), spent)
+
+    def largest_face(self, image: np.ndarray, *, name: str = "the image") -> Face:
+        """Return the largest face.
+
+        Parameters
+        ----------
+        image
+            (height, width, 3) uint8 BGR.
+        name
+            What the error text calls the image.
+
+        Raises
+        ------
+        NoFaceError
+            There is none.
+        TypeError, ValueError, InferenceError
+            As `analyze`.
+        """
+        faces = self.analyze(image)
+        if not faces:
+            height, width = image.shape[:2]
+            raise NoFaceError(
+                f"no face found in {name} ({width}x{height} pixels); use a photo with one "
+                "upright face, lit from the front and large enough"
+            )
+        return faces[0]
+
+    def embedding(self, image: np.ndarray) -> np.ndarray:
+        """Return the largest face's embedding, (512,) float32 of length 1.
+
+        Raises
+        ------
+        NoFaceError, TypeError, ValueError, InferenceError
+            As `largest_face`.
+        """
+        return self.largest_face(image).embedding
+
+    def verify(
+        self, first: np.ndarray, second: np.ndarray, *, far: Optional[float] = None
+    ) -> Verification:
+        """Say whether the largest faces of two photos are one person's.
+
+        Parameters
+        ----------
+        first, second
+            (height, width, 3) uint8 BGR.
+        far
+            False accept rate that picks the threshold, one of the bundle's; None for its
+            default.
+
+        Raises
+        ------
+        NoFaceError
+            One of them has no face; the text says which.
+        TypeError, ValueError, InferenceError
+            As `analyze`; ValueError also for a rate that the bundle does not list.
+        """
+        require_image(second, name="second image")
+        return self.compare(
+            self.largest_face(first, name="the first image"),
+            self.largest_face(second, name="the second image"),
+            far=far,
+        )
+
+    def compare(self, first: Face, second: Face, *, far: Optional[float] = None) -> Verification:
+        """Say whether two faces are one person's, at the bundle's threshold for `far`."""
+        threshold = self.bundle.threshold(far)
+        score = float(first.embedding @ second.embedding)
+        return Verification(score >= threshold, score, threshold)
+
+    def close(self) -> None:
+        """Free both models; a later call raises InferenceError."""
+        for backend in self._backends:
+            backend.close()
+
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+
+def open_bundle(path: Union[str, os.PathLike[str], None] = None) -> Bundle:
+    """Open a bundle file; None takes EDGEFACE_BUNDLE's, else the one shipped in the package.
+
+    Raises
+    ------
+    BundleError
+        Missing, damaged or unsuitable.
+    """
+    chosen = path if path is not None else os.environ.get("EDGEFACE_BUNDLE") or None
+    return Bundle.open(chosen)
+
+
+def _area(detection: Detection) -> float:
+    return detection.box[2] * detection.box[3]
+
+
+def _face(detection: Detection, quality: Quality, embedding: np.ndarray) -> Face:
+    return Face(detection.box, detection.score, detection.landmarks, quality, embedding)
+
+
+@contextmanager
+def _stopwatch(spent: dict[str, float], stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    spent[stage] = (time.perf_counter() - start) * 1000

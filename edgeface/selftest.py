@@ -1,0 +1,130 @@
+"""Self-test: does this machine compute what the bundle's maker computed?
+
+The bundle carries inputs (synthetic, no faces) and the outputs they gave when it was packed. A
+wrong driver, a wrong preprocessing or a broken kernel shows here, before any door opens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Mapping
+
+import numpy as np
+
+from edgeface.backends import Backend
+from edgeface.bundle import Bundle
+from edgeface.errors import BundleFormatError, BundleIntegrityError
+
+MIN_EMBEDDING_COSINE = 0.99
+"""Least cosine between an embedding computed here and the packed one."""
+
+MAX_COLLAPSE_COSINE = 0.95
+"""Two different inputs must give embeddings less alike than this, or everyone is one person."""
+
+MAX_DETECTOR_ERROR = 0.15
+"""Largest relative error of a detector output: norm of the difference over the packed norm."""
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """What was measured; an instance exists only if everything passed.
+
+    Attributes
+    ----------
+    embedding_cosine
+        Least cosine to the packed embeddings, at most 1.
+    different_inputs_cosine
+        Cosine between the embeddings of the two different inputs.
+    detector_error
+        Largest relative error over the detector's outputs, at least 0.
+    """
+
+    embedding_cosine: float
+    different_inputs_cosine: float
+    detector_error: float
+
+
+def run_selftest(bundle: Bundle, *, detector: Backend, embedder: Backend) -> SelfTest:
+    """Run the bundle's self-test vectors through both models.
+
+    Raises
+    ------
+    BundleIntegrityError
+        An output is not what the bundle promises; the text names which and by how much.
+    BundleFormatError
+        The vectors are missing or of the wrong shape.
+    InferenceError
+        A run failed or gave NaN.
+    """
+    vectors = bundle.selftest_vectors()
+    cosine, collapse = _embedder_figures(bundle, vectors, embedder)
+    error = _detector_error(bundle, vectors, detector)
+    return SelfTest(cosine, collapse, error)
+
+
+def _embedder_figures(
+    bundle: Bundle, vectors: Mapping[str, np.ndarray], backend: Backend
+) -> tuple[float, float]:
+    stage = bundle.stage("embedder")
+    expected = _vector(vectors, "embedder_output", bundle)
+    found = backend.run({stage["input"]["name"]: _vector(vectors, "embedder_input", bundle)})
+    found_rows = _unit_rows(found[stage["outputs"][0]])
+    if found_rows.shape != expected.shape or len(expected) < 2:
+        raise BundleFormatError(
+            f"{bundle.path}: self-test embeddings have shape {expected.shape}, the model gives "
+            f"{found_rows.shape}; expected two or more equal rows. Pack the bundle again"
+        )
+    cosine = float((found_rows * _unit_rows(expected)).sum(axis=1).min())
+    if not cosine >= MIN_EMBEDDING_COSINE:
+        raise BundleIntegrityError(
+            f"{bundle.path}: self-test failed: embedding cosine {cosine:.3f} to the bundle's own "
+            f"vectors, expected at least {MIN_EMBEDDING_COSINE}; {_REMEDY}"
+        )
+    collapse = float(found_rows[0] @ found_rows[1])
+    if not collapse < MAX_COLLAPSE_COSINE:
+        raise BundleIntegrityError(
+            f"{bundle.path}: self-test failed: two different inputs give embeddings of cosine "
+            f"{collapse:.3f}, expected below {MAX_COLLAPSE_COSINE} (everyone would be the same "
+            f"person); {_REMEDY}"
+        )
+    return cosine, collapse
+
+
+def _detector_error(
+    bundle: Bundle, vectors: Mapping[str, np.ndarray], backend: Backend
+) -> float:
+    stage = bundle.stage("detector")
+    found = backend.run({stage["input"]["name"]: _vector(vectors, "detector_input", bundle)})
+    worst = 0.0
+    for output in stage["outputs"]:
+        expected = _vector(vectors, f"detector_{output}", bundle)
+        error = _relative_error(found[output], expected)
+        if not error <= MAX_DETECTOR_ERROR:
+            raise BundleIntegrityError(
+                f"{bundle.path}: self-test failed: detector output {output!r} is off by "
+                f"{error:.3f} of its size, expected at most {MAX_DETECTOR_ERROR}; {_REMEDY}"
+            )
+        worst = max(worst, error)
+    return worst
+
+
+_REMEDY = "reinstall the bundle, and the inference runtime at a version the bundle names"
+
+
+def _vector(vectors: Mapping[str, np.ndarray], key: str, bundle: Bundle) -> np.ndarray:
+    if key not in vectors:
+        raise BundleFormatError(
+            f"{bundle.path}: selftest.npz has no {key!r}, it holds {sorted(vectors)}; "
+            "pack the bundle again"
+        )
+    return vectors[key]
+
+
+def _relative_error(found: np.ndarray, expected: np.ndarray) -> float:
+    if found.shape != expected.shape:
+        return float("inf")
+    return float(np.linalg.norm(found - expected) / max(float(np.linalg.norm(expected)), 1e-6))
+
+
+def _unit_rows(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
