@@ -1,0 +1,248 @@
+"""The gallery: who is enrolled, and who is it.
+
+A gallery is one SQLite database bound to one model. Identification runs on a copy in memory that
+follows the database, also when other processes enrol.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgeface import _native
+from edgeface.errors import GalleryError, UnknownIdentityError
+from edgeface.gallery_file import read_gallery_file, write_gallery_file
+from edgeface.gallery_index import Candidate, Identification, decide, rank_people, require_number
+from edgeface.gallery_store import GalleryStore, now
+from edgeface.gallery_template import Templates, require_embeddings, require_name, require_probe
+
+__all__ = ["Candidate", "Gallery", "Identification", "IdentityCheck", "ImportReport", "Person"]
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody enrolled: name, number of templates, time of first enrolment (ISO 8601, UTC)."""
+
+    name: str
+    templates: int
+    enrolled_at: str
+
+
+@dataclass(frozen=True)
+class IdentityCheck:
+    """The answer to "is it this person?"; true in a condition when it is.
+
+    ``score`` is the cosine with the person's best template, -1 to 1.
+    """
+
+    name: str
+    same: bool
+    score: float
+    threshold: float
+
+    def __bool__(self) -> bool:
+        return self.same
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What an import added; templates that were already there were skipped."""
+
+    people_added: int
+    templates_added: int
+    templates_skipped: int
+
+
+class Gallery:
+    """Enrolled people. Threads may share one; after a fork open another.
+
+    Every method raises ``GalleryError`` when the database cannot be read or written: a full or
+    read-only disk, damage, a file replaced while it was open. Nothing is ever half written.
+    """
+
+    def __init__(self, store: GalleryStore, *, model_id: str, dim: int) -> None:
+        self._store = store
+        self._lock = threading.RLock()
+        self._model_id = model_id
+        self._dim = dim
+        self._templates = store.load()
+
+    @classmethod
+    def open(
+        cls, path: str | Path, *, model_id: str, dim: int = 512, create: bool = True
+    ) -> Gallery:
+        """Open a gallery, or create it with the directories above it.
+
+        Parameters
+        ----------
+        path : str or Path
+            The database file. Its log lies beside it while it is open, so the directory must be
+            writable. New files can be read by their owner only.
+        model_id : str
+            `Bundle.model_id` of the model that makes the embeddings.
+        dim : int
+            Length of an embedding.
+        create : bool
+            False makes a missing gallery a ``GalleryError``.
+
+        Raises
+        ------
+        GalleryModelError
+            It holds templates of another model.
+        GalleryFormatError
+            Not a gallery, of a newer schema, or damaged. The file is left as it is.
+        """
+        if not isinstance(model_id, str) or not model_id.isprintable() or not model_id:
+            raise ValueError(f"model_id is {model_id!r}; expected the text of Bundle.model_id")
+        if not isinstance(dim, int) or dim < 1:
+            raise ValueError(f"dim is {dim!r}; expected a whole number of at least 1")
+        store = GalleryStore(Path(path), model_id=model_id, dim=dim, create=create)
+        try:
+            return cls(store, model_id=model_id, dim=dim)
+        except BaseException:
+            store.close()
+            raise
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        return self._store.path
+
+    @property
+    def model_id(self) -> str:
+        """The model all templates are of."""
+        return self._model_id
+
+    def enroll(self, name: str, embeddings: np.ndarray) -> None:
+        """Add templates to a person; one transaction, on the disk when this returns.
+
+        Parameters
+        ----------
+        name : str
+            1 to 200 printable characters; stored in Unicode form NFC. Somebody already enrolled
+            gets the templates in addition; identical ones are kept once.
+        embeddings : (T, dim) float32 ndarray
+            Unit rows, T at least 1.
+        """
+        name = require_name(name)
+        embeddings = require_embeddings(embeddings, dim=self._dim)
+        with self._lock, self._store.writing():
+            self._store.add(name, embeddings, enrolled_at=now())
+
+    def identify(
+        self, embedding: np.ndarray, *, threshold: float, margin: float, top_k: int = 5
+    ) -> Identification:
+        """Answer "who is it?", exactly: every template is compared.
+
+        Parameters
+        ----------
+        embedding : (dim,) float32 ndarray
+            Of unit norm.
+        threshold : float
+            Least cosine of a match, -1 to 1; see `Bundle.threshold`.
+        margin : float
+            Least lead over the second person, 0 to 2.
+        top_k : int
+            How many candidates to return.
+        """
+        probe = require_probe(embedding, dim=self._dim)
+        threshold = require_number(threshold, "threshold", low=-1, high=1)
+        margin = require_number(margin, "margin", low=0, high=2)
+        if not isinstance(top_k, int) or top_k < 1:
+            raise ValueError(f"top_k is {top_k!r}; expected a whole number of at least 1")
+        # The margin needs the second person even when only one candidate is asked for.
+        ranked = rank_people(self._current(), probe, count=max(top_k, 2))
+        return decide(ranked, threshold=threshold, margin=margin, top_k=top_k)
+
+    def verify(self, name: str, embedding: np.ndarray, *, threshold: float) -> IdentityCheck:
+        """Answer "is it this person?" by the best of the person's templates.
+
+        Raises ``UnknownIdentityError`` when nobody of that name is enrolled.
+        """
+        name = require_name(name)
+        probe = require_probe(embedding, dim=self._dim)
+        threshold = require_number(threshold, "threshold", low=-1, high=1)
+        rows = self._current().of(name)
+        if len(rows) == 0:
+            raise self._unknown(name)
+        score = float(_native.cosine_topk(rows, probe, 1)[1][0])
+        return IdentityCheck(name, score >= threshold, score, threshold)
+
+    def remove(self, name: str) -> None:
+        """Delete a person and all templates, from the disk's free space too.
+
+        Raises ``UnknownIdentityError`` when nobody of that name is enrolled.
+        """
+        name = require_name(name)
+        with self._lock:
+            with self._store.writing():
+                known = self._store.remove(name)
+            if not known:
+                raise self._unknown(name)
+            self._store.forget_log()
+
+    def people(self) -> tuple[Person, ...]:
+        """Return everybody, in order of their names."""
+        templates = self._current()
+        rows = zip(templates.names, templates.counts().tolist(), templates.enrolled_at)
+        return tuple(sorted((Person(*row) for row in rows), key=lambda person: person.name))
+
+    def export_file(self, path: str | Path) -> None:
+        """Write the whole gallery into one file, atomically; see docs/gallery-format.md."""
+        place = Path(path)
+        own = [Path(f"{self.path}{suffix}").resolve() for suffix in ("", "-wal", "-shm")]
+        if place.resolve() in own:
+            raise GalleryError(f"{place} is the gallery itself: export to another file")
+        write_gallery_file(place, self._current(), model_id=self._model_id)
+
+    def import_file(self, path: str | Path) -> ImportReport:
+        """Add everybody from an export; one transaction, so all of it or nothing.
+
+        Somebody already enrolled gets the templates in addition and keeps the time of enrolment;
+        identical templates are skipped, so importing twice changes nothing.
+        """
+        found = read_gallery_file(Path(path), model_id=self._model_id, dim=self._dim)
+        with self._lock:
+            known = set(self._current().names)
+            with self._store.writing():
+                added = sum(
+                    self._store.add(name, found.of(name), enrolled_at=enrolled_at)
+                    for name, enrolled_at in zip(found.names, found.enrolled_at)
+                )
+        people = len(set(found.names) - known)
+        return ImportReport(people, added, len(found.owners) - added)
+
+    def close(self) -> None:
+        """Close the database; closing twice is harmless."""
+        with self._lock:
+            self._store.close()
+
+    def __len__(self) -> int:
+        """Number of people."""
+        return len(self._current().names)
+
+    def __bool__(self) -> bool:
+        return True  # an empty gallery is still a gallery
+
+    def __enter__(self) -> Gallery:
+        return self
+
+    def __exit__(self, *exception: object) -> bool | None:
+        self.close()
+        return None
+
+    def _current(self) -> Templates:
+        # Callers match outside the lock: what they got is never changed, only replaced.
+        with self._lock:
+            if self._store.changed():
+                self._templates = self._store.load()
+            return self._templates
+
+    def _unknown(self, name: str) -> UnknownIdentityError:
+        return UnknownIdentityError(
+            f"nobody is enrolled as {name!r} in gallery {self.path} ({len(self)} people): check "
+            "the spelling with people()"
+        )

@@ -1,0 +1,84 @@
+"""Who is it? Ranks people by their best template and decides, "nobody" included."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgeface import _native
+from edgeface.gallery_template import Templates
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A person and the cosine of that person's best template, -1 to 1."""
+
+    name: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Identification:
+    """The answer to "who is it?".
+
+    Attributes
+    ----------
+    identity : str or None
+        The person, or None: unknown is an answer, not an error.
+    score : float or None
+        Cosine of the best candidate, -1 to 1; None when the gallery is empty.
+    candidates : tuple of Candidate
+        At most ``top_k`` people, best first, each with the best of its templates.
+    reason : str
+        ``"match"``; or why there is no identity: ``"below_threshold"``, ``"within_margin"`` (the
+        second person is too close to tell), ``"empty_gallery"``.
+    """
+
+    identity: str | None
+    score: float | None
+    candidates: tuple[Candidate, ...]
+    reason: str
+
+
+def rank_people(templates: Templates, probe: np.ndarray, *, count: int) -> tuple[Candidate, ...]:
+    """Return the ``count`` people with the best template, best first; ties by age of template."""
+    if len(templates.owners) == 0:
+        return ()
+    # Exact, although only some rows are asked for: one person fills at most `most` rows, so the
+    # best count * most rows hold at least `count` different people (or everybody), and a person's
+    # first row among them, in descending order, is that person's best.
+    most = int(templates.counts().max())
+    rows, scores = _native.cosine_topk(templates.embeddings, probe, count * most)
+    owners, first = np.unique(templates.owners[rows], return_index=True)
+    best = np.argsort(first)[:count]
+    return tuple(
+        Candidate(templates.names[owners[i]], float(scores[first[i]])) for i in best.tolist()
+    )
+
+
+def decide(
+    ranked: tuple[Candidate, ...], *, threshold: float, margin: float, top_k: int
+) -> Identification:
+    """Turn ranked people into an answer; ``ranked`` needs two of them, where there are two."""
+    if not ranked:
+        return Identification(None, None, (), "empty_gallery")
+    best = ranked[0]
+    if best.score < threshold:
+        reason = "below_threshold"
+    elif len(ranked) > 1 and best.score - ranked[1].score < margin:
+        reason = "within_margin"
+    else:
+        reason = "match"
+    identity = best.name if reason == "match" else None
+    return Identification(identity, best.score, ranked[:top_k], reason)
+
+
+def require_number(value: float, what: str, *, low: float, high: float) -> float:
+    """Return ``value`` as a float in [low, high]; else ``TypeError`` or ``ValueError``."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
+        raise TypeError(f"{what} is a number, not {type(value).__name__}")
+    if not math.isfinite(value) or not low <= value <= high:
+        raise ValueError(f"{what} is {value}; expected {low:g} to {high:g}")
+    return float(value)
