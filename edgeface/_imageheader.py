@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Optional
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,7 @@ class Header:
     alpha: bool = False
 
 
-def read_header(data: bytes) -> Optional[Header]:
+def read_header(data: bytes) -> Header | None:
     """Return the header of a JPEG, PNG, BMP or WebP picture, or None for anything else.
 
     A recognised signature followed by a damaged header also gives None.
@@ -39,7 +38,7 @@ def read_header(data: bytes) -> Optional[Header]:
     return None
 
 
-def _jpeg(data: bytes) -> Optional[Header]:
+def _jpeg(data: bytes) -> Header | None:
     position = 2
     while data[position] == 0xFF:
         marker = data[position + 1]
@@ -55,18 +54,18 @@ def _jpeg(data: bytes) -> Optional[Header]:
     return None
 
 
-def _png(data: bytes) -> Optional[Header]:
+def _png(data: bytes) -> Header | None:
     width, height, _depth, colour = struct.unpack_from(">IIBB", data, 16)
     transparent_palette = b"tRNS" in data[33 : data.find(b"IDAT")]
     return Header("PNG", width, height, alpha=colour in (4, 6) or transparent_palette)
 
 
-def _bmp(data: bytes) -> Optional[Header]:
+def _bmp(data: bytes) -> Header | None:
     width, height = struct.unpack_from("<ii", data, 18)
     return Header("BMP", abs(width), abs(height))  # a negative height means top-down rows
 
 
-def _webp(data: bytes) -> Optional[Header]:
+def _webp(data: bytes) -> Header | None:
     kind = data[12:16]
     if kind == b"VP8X":
         width = int.from_bytes(data[24:27], "little") + 1

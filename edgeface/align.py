@@ -128,9 +128,7 @@ def _face_patch(image: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.n
     return image[y0:y1, x0:x1], points - (x0, y0)
 
 
-def _shrunk(
-    patch: np.ndarray, points: np.ndarray, factor: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _shrunk(patch: np.ndarray, points: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:
     height, width = patch.shape[:2]
     small = (max(1, round(width / factor)), max(1, round(height / factor)))
     ratio = np.array([small[0] / width, small[1] / height])

@@ -10,7 +10,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 from edgeface.cli_output import UsageError, print_json
 from edgeface.errors import EdgeFaceError
@@ -39,7 +39,7 @@ exit codes: 0 done, 1 error, 2 wrong usage, 3 no match
 """
 
 
-def main(argv: Optional[Sequence[str]] = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     args = build_parser(arguments).parse_args(arguments)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
-from typing import Union
 
 from edgeface.cli_output import print_json, print_rows
 from edgeface.cli_store import add_gallery_argument, gallery_path, open_gallery, valid_name
@@ -90,7 +89,7 @@ def _import(args: argparse.Namespace, gallery: Gallery) -> None:
     _say(args, gallery, text, imported=args.file, **asdict(report))
 
 
-def _say(args: argparse.Namespace, gallery: Gallery, text: str, **figures: Union[str, int]) -> None:
+def _say(args: argparse.Namespace, gallery: Gallery, text: str, **figures: str | int) -> None:
     if args.json:
         print_json({**figures, "people": len(gallery), "gallery": str(gallery_path(args))})
     else:

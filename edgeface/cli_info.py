@@ -51,7 +51,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _print_text(report: dict[str, Any]) -> None:
     bundle = report["bundle"]
-    runtime = ", ".join(f"{name} {version or 'missing'}" for name, version in report["runtime"].items())
+    runtime = ", ".join(
+        f"{name} {version or 'missing'}" for name, version in report["runtime"].items()
+    )
     native = report["native"]
     print(f"edgeface {report['version']} on Python {report['python']} ({report['machine']})")
     print(f"  runtime    {runtime}")

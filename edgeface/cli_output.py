@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, Union
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +55,7 @@ def progress(items: Sequence[Item], *, label: str) -> Iterator[Item]:
         print(f"edgeface: {label}: done", file=sys.stderr)
 
 
-def save_image(path: Union[str, os.PathLike[str]], image: np.ndarray) -> None:
+def save_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
     """Write a picture as its suffix says.
 
     Raises
@@ -74,7 +74,7 @@ def save_image(path: Union[str, os.PathLike[str]], image: np.ndarray) -> None:
     Path(path).write_bytes(data.tobytes())
 
 
-def pick_threshold(bundle: Bundle, far: Union[float, None]) -> float:
+def pick_threshold(bundle: Bundle, far: float | None) -> float:
     """Return the bundle's threshold for a false accept rate, or raise UsageError."""
     try:
         return bundle.threshold(far)

@@ -6,7 +6,6 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Union
 
 import numpy as np
 
@@ -25,7 +24,7 @@ class Photo:
     milliseconds: dict[str, float]
 
 
-def analyze_photo(pipeline: Pipeline, path: Union[str, os.PathLike[str]]) -> Photo:
+def analyze_photo(pipeline: Pipeline, path: str | os.PathLike[str]) -> Photo:
     """Read and analyse one file that must show at least one face.
 
     Raises

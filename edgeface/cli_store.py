@@ -16,8 +16,7 @@ def add_gallery_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gallery",
         metavar="FILE",
-        help="gallery file (default: $EDGEFACE_GALLERY, else "
-        "~/.local/share/edgeface/gallery.db)",
+        help="gallery file (default: $EDGEFACE_GALLERY, else ~/.local/share/edgeface/gallery.db)",
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from typing import Optional
 
 import cv2
 import numpy as np
@@ -23,8 +22,8 @@ def draw_faces(
     image: np.ndarray,
     faces: Sequence[Face],
     *,
-    labels: Optional[Sequence[str]] = None,
-    colours: Optional[Sequence[tuple[int, int, int]]] = None,
+    labels: Sequence[str] | None = None,
+    colours: Sequence[tuple[int, int, int]] | None = None,
 ) -> np.ndarray:
     """Draw boxes, landmarks and labels.
 
@@ -55,12 +54,10 @@ def draw_faces(
     return canvas
 
 
-def _draw_box(
-    canvas: np.ndarray, face: Face, colour: tuple[int, int, int], unit: float
-) -> None:
+def _draw_box(canvas: np.ndarray, face: Face, colour: tuple[int, int, int], unit: float) -> None:
     x, y, width, height = (int(round(value)) for value in face.box)
-    cv2.rectangle(canvas, (x, y), (x + width, y + height), colour, max(1, round(2.6 * unit)))
-    radius = max(1, round(0.012 * width))
+    cv2.rectangle(canvas, (x, y), (x + width, y + height), colour, max(1, round(2 * unit)))
+    radius = max(1, round(0.014 * width))
     for px, py in np.rint(face.landmarks).astype(int):
         cv2.circle(canvas, (int(px), int(py)), radius + 1, _WHITE, -1, cv2.LINE_AA)
         cv2.circle(canvas, (int(px), int(py)), radius, colour, -1, cv2.LINE_AA)

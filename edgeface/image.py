@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 import cv2
 import numpy as np
@@ -28,7 +28,7 @@ _REDUCED = {
 }
 
 
-def read_image(path: Union[str, os.PathLike[str]]) -> np.ndarray:
+def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     """Read a JPEG, PNG, BMP or WebP photo.
 
     The EXIF orientation is applied; grey becomes three equal channels; 16 bits per channel are
@@ -86,7 +86,7 @@ def _read_bytes(path: Path) -> bytes:
     return data
 
 
-def _decode(data: bytes, header: Header) -> Union[np.ndarray, None]:
+def _decode(data: bytes, header: Header) -> np.ndarray | None:
     pixels = header.width * header.height
     reduction = next((r for r in (1, 2, 4) if pixels <= FULL_DECODE_PIXELS * r * r), 8)
     buffer = np.frombuffer(data, np.uint8)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Iterator, Mapping, Optional, Union
 
 import numpy as np
 
@@ -91,7 +91,7 @@ class Pipeline:
 
     @classmethod
     def open(
-        cls, bundle: Union[str, os.PathLike[str], Bundle, None] = None, *, threads: int = 1
+        cls, bundle: str | os.PathLike[str] | Bundle | None = None, *, threads: int = 1
     ) -> Pipeline:
         """Load a bundle's models and run its self-test.
 
@@ -204,7 +204,7 @@ class Pipeline:
         return self.largest_face(image).embedding
 
     def verify(
-        self, first: np.ndarray, second: np.ndarray, *, far: Optional[float] = None
+        self, first: np.ndarray, second: np.ndarray, *, far: float | None = None
     ) -> Verification:
         """Say whether the largest faces of two photos are one person's.
 
@@ -230,7 +230,7 @@ class Pipeline:
             far=far,
         )
 
-    def compare(self, first: Face, second: Face, *, far: Optional[float] = None) -> Verification:
+    def compare(self, first: Face, second: Face, *, far: float | None = None) -> Verification:
         """Say whether two faces are one person's, at the bundle's threshold for `far`."""
         threshold = self.bundle.threshold(far)
         score = float(first.embedding @ second.embedding)
@@ -246,14 +246,14 @@ class Pipeline:
 
     def __exit__(
         self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
 
-def open_bundle(path: Union[str, os.PathLike[str], None] = None) -> Bundle:
+def open_bundle(path: str | os.PathLike[str] | None = None) -> Bundle:
     """Open a bundle file; None takes EDGEFACE_BUNDLE's, else the one shipped in the package.
 
     Raises

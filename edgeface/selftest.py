@@ -6,8 +6,8 @@ wrong driver, a wrong preprocessing or a broken kernel shows here, before any do
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Mapping
 
 import numpy as np
 
@@ -90,9 +90,7 @@ def _embedder_figures(
     return cosine, collapse
 
 
-def _detector_error(
-    bundle: Bundle, vectors: Mapping[str, np.ndarray], backend: Backend
-) -> float:
+def _detector_error(bundle: Bundle, vectors: Mapping[str, np.ndarray], backend: Backend) -> float:
     stage = bundle.stage("detector")
     found = backend.run({stage["input"]["name"]: _vector(vectors, "detector_input", bundle)})
     worst = 0.0

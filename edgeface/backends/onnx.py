@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Mapping
 from types import ModuleType, TracebackType
-from typing import Any, Mapping, Optional
+from typing import Any
 
 import numpy as np
 
@@ -96,9 +97,9 @@ class OnnxBackend:
 
     def __exit__(
         self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -114,7 +115,7 @@ def require_finite(value: np.ndarray, *, name: str, output: str) -> None:
         )
 
 
-def runtime_version() -> Optional[str]:
+def runtime_version() -> str | None:
     """Return onnxruntime's version, or None where it is not installed."""
     try:
         return str(_runtime().__version__)
