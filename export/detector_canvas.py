@@ -97,11 +97,11 @@ def generated_background(rng: np.random.Generator, *, height: int, width: int) -
 
 def _tone_curve(rng: np.random.Generator) -> np.ndarray:
     """(256, 3) uint8 table: gamma, contrast, exposure and one gain per channel."""
-    levels = np.linspace(0, 1, 256, dtype=np.float32) ** np.exp(rng.normal(0, 0.3))
-    contrast = rng.uniform(0.55, 1.35)
-    levels = (levels - 0.5) * contrast + 0.5 + rng.uniform(-0.15, 0.15)
-    if rng.random() < 0.15:
-        levels = levels * rng.uniform(0.12, 0.5)
+    levels = np.linspace(0, 1, 256, dtype=np.float32) ** np.exp(rng.normal(0, 0.25))
+    contrast = rng.uniform(0.6, 1.3)
+    levels = (levels - 0.5) * contrast + 0.5 + rng.uniform(-0.12, 0.12)
+    if rng.random() < 0.1:
+        levels = levels * rng.uniform(0.15, 0.5)
     gains = rng.normal(1, 0.08, 3)
     return np.clip(levels[:, None] * gains * 255, 0, 255).astype(np.uint8)
 
@@ -141,7 +141,7 @@ def degrade(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
     Geometry is untouched, so labels stay right.
     """
-    if rng.random() < 0.7:
+    if rng.random() < 0.6:
         canvas = cv2.LUT(canvas, _tone_curve(rng)[None])
     if rng.random() < 0.08:
         canvas = cv2.cvtColor(cv2.cvtColor(canvas, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)

@@ -8,6 +8,8 @@ one that INT8 runtimes run fast.
 
 from __future__ import annotations
 
+import copy
+import math
 from dataclasses import dataclass
 
 import torch
@@ -15,8 +17,11 @@ from torch import nn
 from torch.nn import functional
 
 STRIDES = (8, 16, 32)
-HEADS = (("score", 1), ("box", 4), ("landmark", 10))
-OUTPUT_NAMES = tuple(f"{head}_{stride}" for stride in STRIDES for head, _ in HEADS)
+OUTPUT_NAMES = tuple(
+    f"{head}_{stride}" for stride in STRIDES for head in ("score", "box", "landmark")
+)
+MEAN_FACE = ((-0.19, -0.19), (0.19, -0.19), (0.0, 0.05), (-0.16, 0.24), (0.16, 0.24))
+MEAN_SIDE = 4.2
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,8 @@ class DetectorConfig:
     stem, early : channels at stride 2 and at stride 4.
     widths : channels at strides 8, 16 and 32.
     depths : separable blocks at strides 8, 16 and 32, the strided one included.
-    pyramid : channels of the feature pyramid and of the heads.
+    pyramid : channels of the feature pyramid and of the score and box heads.
+    landmark_width : channels of the landmark head.
     """
 
     stem: int = 8
@@ -36,6 +42,7 @@ class DetectorConfig:
     widths: tuple = (64, 96, 128)
     depths: tuple = (3, 4, 2)
     pyramid: int = 48
+    landmark_width: int = 64
 
 
 def convolution(inputs: int, outputs: int, *, size: int = 1, stride: int = 1, groups: int = 1):
@@ -62,6 +69,37 @@ def stage(inputs: int, outputs: int, *, depth: int) -> nn.Sequential:
     return nn.Sequential(*blocks)
 
 
+class Heads(nn.Module):
+    """Score, box and landmarks of one grid; one tower for the first two, one for the landmarks.
+
+    All strides share one instance (as in FCOS, Tian et al. 2019): targets are in strides, so
+    every face, whatever its size, teaches the same weights.
+    """
+
+    def __init__(self, config: DetectorConfig):
+        super().__init__()
+        self.face = separable(config.pyramid, config.pyramid)
+        self.points = separable(config.pyramid, config.landmark_width)
+        self.score = nn.Conv2d(config.pyramid, 1, 1)
+        self.box = nn.Conv2d(config.pyramid, 4, 1)
+        self.landmark = nn.Conv2d(config.landmark_width, 10, 1)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Start at a score of 0.01 (Lin et al. 2017, RetinaNet) and a mean face of four strides."""
+        for layer in (self.score, self.box, self.landmark):
+            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.zeros_(layer.bias)
+        nn.init.constant_(self.score.bias, -4.6)
+        with torch.no_grad():
+            self.box.bias[2:] = math.log(MEAN_SIDE)
+            self.landmark.bias.copy_(torch.tensor(MEAN_FACE).flatten() * MEAN_SIDE)
+
+    def forward(self, features: torch.Tensor) -> tuple:
+        face = self.face(features)
+        return self.score(face), self.box(face), self.landmark(self.points(features))
+
+
 class DetectorNet(nn.Module):
     """(N, 3, H, W) float32, H and W multiples of 32, to nine raw maps.
 
@@ -84,22 +122,7 @@ class DetectorNet(nn.Module):
         )
         self.laterals = nn.ModuleList(convolution(w, config.pyramid) for w in config.widths)
         self.merges = nn.ModuleList(separable(config.pyramid, config.pyramid) for _ in STRIDES)
-        self.towers = nn.ModuleList(separable(config.pyramid, config.pyramid) for _ in STRIDES)
-        self.heads = nn.ModuleList(
-            nn.ModuleDict({name: nn.Conv2d(config.pyramid, count, 1) for name, count in HEADS})
-            for _ in STRIDES
-        )
-        self._initialise_heads()
-
-    def _initialise_heads(self) -> None:
-        """Start at a score of 0.01 (Lin et al. 2017, RetinaNet) and at boxes of four strides."""
-        for head in self.heads:
-            for layer in head.values():
-                nn.init.normal_(layer.weight, std=0.01)
-                nn.init.zeros_(layer.bias)
-            nn.init.constant_(head["score"].bias, -4.6)
-            with torch.no_grad():
-                head["box"].bias[2:] = 1.4
+        self.heads = nn.ModuleList([Heads(config)] * len(STRIDES))
 
     def forward(self, image: torch.Tensor) -> tuple:
         features = self.stem(image)
@@ -111,9 +134,17 @@ class DetectorNet(nn.Module):
         above = None
         for level in reversed(range(len(STRIDES))):
             above = self._merge(level, laterals[level], above)
-            tower = self.towers[level](above)
-            outputs = [self.heads[level][name](tower) for name, _ in HEADS] + outputs
+            outputs = [*self.heads[level](above), *outputs]
         return tuple(outputs)
+
+    def unshared(self) -> DetectorNet:
+        """A copy whose three strides have heads of their own, for export.
+
+        The values are the same; a quantiser needs a bias of its own for every input scale.
+        """
+        copied = copy.deepcopy(self)
+        copied.heads = nn.ModuleList(copy.deepcopy(self.heads[0]) for _ in STRIDES)
+        return copied
 
     def _merge(self, level: int, lateral: torch.Tensor, above) -> torch.Tensor:
         if above is not None:

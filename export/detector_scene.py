@@ -12,8 +12,8 @@ from export import detector_data as data
 from export.detector_net import STRIDES
 
 CANVAS_SIZES = (
-    (160, 160), (160, 192), (192, 192), (192, 256), (224, 224), (256, 192), (256, 256), (256, 256),
-    (224, 320), (256, 320), (320, 224), (320, 256),
+    (160, 160), (160, 160), (160, 192), (192, 160), (192, 192), (192, 192), (192, 256), (256, 192),
+    (224, 224), (256, 256), (224, 320),
 )
 FACE_SIZE_OF_STRIDE = {8: (0.0, 52.0), 16: (40.0, 118.0), 32: (86.0, 1e9)}
 POSITIVE_RADIUS_STRIDES = 1.25
@@ -76,7 +76,7 @@ class _Canvas:
         return True
 
     def _finish(self, box, landmarks) -> None:
-        if self.rng.random() < 0.12:
+        if self.rng.random() < 0.08:
             data.occlude(self.image, self.rng, box=box, landmarks=landmarks)
         self.labels.append((box, landmarks))
 

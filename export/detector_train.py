@@ -16,9 +16,11 @@ from export.detector_data import Photos, load_photos
 from export.detector_losses import detector_loss
 from export.detector_net import DetectorConfig, DetectorNet, parameter_count
 from export.detector_scene import make_batch
+from export.muon import Muon
 
 EMA_DECAY = 0.998
 WARM_UP_STEPS = 200
+MUON_RATE_FACTOR = 3.0
 PIXEL_MEAN = PIXEL_STD = 127.5
 
 
@@ -51,29 +53,39 @@ class Trainer:
     def __init__(self, *, steps: int, peak: float, device: str, config: DetectorConfig):
         self.steps, self.peak, self.device = steps, peak, device
         self.net = DetectorNet(config).to(device, memory_format=torch.channels_last).train()
-        decayed = [p for p in self.net.parameters() if p.ndim > 1]
-        others = [p for p in self.net.parameters() if p.ndim <= 1]
-        self.optimiser = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": 0.02}, {"params": others, "weight_decay": 0.0}])
+        self.pointwise = [p for p in self.net.parameters() if is_pointwise(p)]
+        self.matrices = [p.detach().flatten(1) for p in self.pointwise]
+        others = [p for p in self.net.parameters() if not is_pointwise(p)]
+        self.optimisers = {
+            "muon": Muon(self.matrices, lr=0.0, weight_decay=0.02),
+            "adam": torch.optim.Adam(others),
+        }
         self.average = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
         self.step = 0
 
     def train_step(self, batch) -> tuple:
         """One step on a ``detector_scene.Batch``; the loss and its three parts as floats."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.step, steps=self.steps, peak=self.peak)
         images = normalise(torch.from_numpy(batch.images).to(self.device))
         targets = {name: torch.from_numpy(getattr(batch, name)).to(self.device)
                    for name in ("assigned", "boxes", "landmarks")}
         total, parts = detector_loss(
             self.net(images), height=images.shape[2], width=images.shape[3], **targets)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.net.zero_grad(set_to_none=True)
         total.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
-        self.optimiser.step()
+        self._optimise()
         self._update_average()
         self.step += 1
         return (float(total.detach()), *(float(part) for part in parts))
+
+    def _optimise(self) -> None:
+        rate = learning_rate(self.step, steps=self.steps, peak=self.peak)
+        for matrix, parameter in zip(self.matrices, self.pointwise):
+            matrix.grad = parameter.grad.flatten(1)
+        for name, optimiser in self.optimisers.items():
+            for group in optimiser.param_groups:
+                group["lr"] = rate * (MUON_RATE_FACTOR if name == "muon" else 1.0)
+            optimiser.step()
 
     def _update_average(self) -> None:
         decay = min(EMA_DECAY, (1 + self.step) / (10 + self.step))
@@ -87,7 +99,8 @@ class Trainer:
     def save(self, path: Path) -> None:
         """Write everything that a resumed run needs; never leaves half a file."""
         state = {"step": self.step, "config": asdict(self.net.config), "net": self.net.state_dict(),
-                 "average": self.average, "optimiser": self.optimiser.state_dict()}
+                 "average": self.average,
+                 "optimisers": {k: v.state_dict() for k, v in self.optimisers.items()}}
         partial = path.with_suffix(".partial")
         torch.save(state, partial)
         os.replace(partial, path)
@@ -96,8 +109,14 @@ class Trainer:
         """Continue from ``save``."""
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.net.load_state_dict(state["net"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        for name, optimiser in self.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
         self.average, self.step = state["average"], state["step"]
+
+
+def is_pointwise(parameter: torch.Tensor) -> bool:
+    """Whether it is the weight of a 1x1 convolution inside the network: a matrix, for Muon."""
+    return parameter.ndim == 4 and parameter.shape[2] == 1 and len(parameter) > 10
 
 
 def normalise(images: torch.Tensor) -> torch.Tensor:
