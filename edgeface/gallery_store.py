@@ -27,7 +27,7 @@ class GalleryStore:
     """An open gallery database. Not for threads by itself: `Gallery` holds a lock around it."""
 
     def __init__(self, path: Path, *, model_id: str, dim: int, create: bool) -> None:
-        self.path = path
+        self.path = path = path.absolute()  # whoever changes directory keeps the gallery
         self._model_id = model_id
         self._dim = dim
         self._loaded_version = -1
@@ -74,7 +74,7 @@ class GalleryStore:
         self._db.executemany(
             "INSERT INTO template (person_id, model_id, embedding, digest) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (person_id, digest) DO NOTHING",
-            ((person, self._model_id, blob, _digest(blob)) for blob in blobs),
+            ((person, self._model_id, blob, _digest(name, blob)) for blob in blobs),
         )
         return self._db.total_changes - before
 
@@ -123,9 +123,11 @@ class GalleryStore:
         for i, (template, person, model_id, blob, digest) in enumerate(rows):
             if model_id != self._model_id:
                 raise GalleryModelError(self._of_other_model(f"template {template}", model_id))
-            if person not in position or len(blob) != 4 * self._dim or _digest(blob) != digest:
+            owner = position.get(person, -1)
+            whole = owner >= 0 and len(blob) == 4 * self._dim
+            if not whole or _digest(people[owner][1], blob) != digest:
                 raise GalleryFormatError(damaged(self.path, f"template {template} is not whole"))
-            owners[i] = position[person]
+            owners[i] = owner
             embeddings[i] = np.frombuffer(blob, "<f4")
         names, times = tuple(p[1] for p in people), tuple(p[2] for p in people)
         return Templates(names, times, owners, embeddings)
@@ -169,5 +171,7 @@ def now() -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _digest(blob: bytes) -> bytes:
-    return blake2b(blob, digest_size=16).digest()
+def _digest(name: str, blob: bytes) -> bytes:
+    # SQLite has no checksums. With the name in it, a template that damage moved to another person
+    # is noticed too.
+    return blake2b(name.encode("utf-8") + b"\0" + blob, digest_size=16).digest()
