@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     args = build_parser(arguments).parse_args(arguments)
     try:
-        return importlib.import_module(COMMANDS[args.command][0]).run(args)
+        return _run(args)
     except UsageError as error:
         return _fail(error, args, code=2)
     except BrokenPipeError:  # the reader ("| head") has left: nothing more to say
@@ -55,6 +55,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("edgeface: interrupted", file=sys.stderr)
         return 130
+
+
+def _run(args: argparse.Namespace) -> int:
+    import cv2
+
+    # OpenCV's own pool makes small crops slower, much so on a busy board.
+    cv2.setNumThreads(args.threads)
+    return importlib.import_module(COMMANDS[args.command][0]).run(args)
 
 
 def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:

@@ -14,6 +14,7 @@ from edgeface.cli_output import (
     quality_text,
     rounded,
     save_image,
+    score_text,
     times_text,
 )
 from edgeface.cli_photo import Photo, analyze_photo
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
 
 def label(result: Identification) -> str:
     """Return the text drawn beside a face."""
-    return f"{result.identity or 'unknown'} {result.score:.2f}"
+    return f"{result.identity or 'unknown'} {score_text(result.score, digits=2)}".strip()
 
 
 def _picture(photo: Photo, results: list[Identification]) -> Any:
@@ -85,10 +86,10 @@ def _figures(photo: Photo, results: list[Identification], threshold: float) -> d
         "faces": [
             {
                 "identity": result.identity,
-                "score": round(float(result.score), 4),
+                "score": result.score and round(result.score, 4),
                 "reason": result.reason,
                 "candidates": [
-                    {"name": candidate.name, "score": round(float(candidate.score), 4)}
+                    {"name": candidate.name, "score": round(candidate.score, 4)}
                     for candidate in result.candidates
                 ],
                 **face_figures(face),
@@ -103,7 +104,12 @@ def _print_text(photo: Photo, results: list[Identification], threshold: float) -
     print(f"{photo.path}: {len(results)} face(s), threshold {threshold:.3f}")
     print_rows(
         [
-            (result.identity or "unknown", f"{result.score:.3f}", _why(result), quality_text(face))
+            (
+                result.identity or "unknown",
+                score_text(result.score),
+                _why(result),
+                quality_text(face),
+            )
             for face, result in zip(photo.faces, results)
         ]
     )

@@ -103,6 +103,11 @@ def quality_text(face: Face) -> str:
     return f"{face.quality.eye_distance_px:.0f} px between the eyes{reasons}"
 
 
+def score_text(score: float | None, *, digits: int = 3) -> str:
+    """Return a cosine for people; nothing where there was nobody to compare with."""
+    return "" if score is None else f"{score:.{digits}f}"
+
+
 def rounded(milliseconds: Mapping[str, float]) -> dict[str, float]:
     """Return per-stage times with two decimals, in milliseconds."""
     return {stage: round(spent, 2) for stage, spent in milliseconds.items()}

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    from edgeface.pipeline import Pipeline
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA_VARIABLE = "EDGEFACE_DATA"
@@ -48,3 +53,34 @@ def _read_only(image: np.ndarray) -> np.ndarray:
     # Shared by the session: a test that writes to it would change another's input.
     image.flags.writeable = False
     return image
+
+
+@pytest.fixture(scope="session")
+def pipeline() -> Iterator[Pipeline]:
+    """The default bundle, ready: real models on the real runtime."""
+    from edgeface.pipeline import Pipeline
+
+    with Pipeline.open() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def photos(
+    tmp_path_factory: pytest.TempPathFactory,
+    astronaut_bgr: np.ndarray,
+    grace_hopper_bgr: np.ndarray,
+) -> Path:
+    """A folder with collins.png, collins_mirrored.jpg, hopper.jpg, both.jpg and nobody.png."""
+    folder = tmp_path_factory.mktemp("photos")
+    height = astronaut_bgr.shape[0]
+    both = [astronaut_bgr, grace_hopper_bgr[:height]]
+    pictures = {
+        "collins.png": astronaut_bgr,
+        "collins_mirrored.jpg": astronaut_bgr[:, ::-1],
+        "hopper.jpg": grace_hopper_bgr,
+        "both.jpg": np.hstack(both),
+        "nobody.png": np.full((240, 320, 3), 128, np.uint8),
+    }
+    for name, picture in pictures.items():
+        assert cv2.imwrite(str(folder / name), picture)
+    return folder
