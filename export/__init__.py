@@ -1,0 +1,1 @@
+"""Training-host side of edgeface: train, distil, quantise, pack. Never part of the wheel."""

@@ -1,0 +1,285 @@
+"""Run the distillation phases of a recipe: resumable, on a GPU or on all CPU cores.
+
+``python -m export train embedder --recipe export/recipes/dsanet_s.json --data ../shared/data
+--out runs/dsanet_s``. On a CPU it starts one single-thread process per core (two of them beat one
+with two threads); under ``torchrun`` it joins the group that is there.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import time
+from functools import partial
+from pathlib import Path
+from typing import List
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import multiprocessing, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from export import faces, hints
+from export.distil import Distiller
+from export.dsanet import CONFIGS, DsaNet, DsaNetConfig, Pointwise
+from export.muon import Muon
+from export.teacher import normalise
+
+SAVE_EVERY_S = 60
+REPORT_EVERY_S = 20
+WARMUP_STEPS = 100
+ADAMW_SHARE = 0.3  # of the rate: Muon takes far larger steps than AdamW can
+
+
+class Batches:
+    """Draws training batches from the cached views, the same ones for the same seed."""
+
+    def __init__(self, cache: Path, device: torch.device):
+        self.views, self.device = hints.views(cache), device
+        self.bank = torch.from_numpy(np.array(self.views[0]["embedding"])).to(device)
+
+    def draw(self, phase: dict, seed: tuple) -> dict:
+        """Return one batch: image, three teacher features, embedding, rows, bank, bank_rows."""
+        rng = np.random.default_rng(seed)
+        view = self.views[rng.integers(len(self.views))]
+        rows = np.sort(rng.choice(len(view["images"]), phase["batch"], replace=False))
+        batch = fetch(view, rows, self.device, image=phase["name"] != "head")
+        bank_rows = torch.from_numpy(rng.choice(len(self.bank), phase.get("bank", 1), replace=False))
+        batch["rows"], batch["bank_rows"] = torch.from_numpy(rows).to(self.device), bank_rows
+        batch["bank"] = self.bank[bank_rows]
+        return batch
+
+
+def fetch(view: dict, rows: np.ndarray, device: torch.device, *, image: bool = True) -> dict:
+    """Read rows of a view as float tensors; a feature map is NCHW, channels last in memory."""
+    wanted = range(3) if image else (2,)
+    features = [
+        torch.from_numpy(view[f"feature{i}"][rows]).to(device).float().permute(0, 3, 1, 2)
+        for i in wanted
+    ]
+    batch = {"features": features, "embedding": torch.from_numpy(view["embedding"][rows]).to(device)}
+    if image:
+        batch["image"] = normalise(view["images"][rows]).to(device)
+    return batch
+
+
+def optimisers(net: DsaNet) -> List[torch.optim.Optimizer]:
+    """Muon for the hidden matrices, AdamW for the rest and for the large last projection."""
+    matrices = [
+        m.weight for m in net.modules()
+        if isinstance(m, (Pointwise, nn.Linear)) and m is not net.head.project
+        and m.weight.requires_grad
+    ]
+    chosen = {id(p) for p in matrices}
+    rest = [p for p in net.parameters() if p.requires_grad and id(p) not in chosen]
+    return [Muon(matrices), torch.optim.AdamW(rest, betas=(0.9, 0.98))]
+
+
+def rate_factor(step: int, progress: float) -> float:
+    """Linear warm-up, then a cosine from 1 to 0.02 over the phase."""
+    return min(1.0, (step + 1) / WARMUP_STEPS) * (0.51 + 0.49 * math.cos(math.pi * progress))
+
+
+class Trainer:
+    """One process of the group: owns the network, its average, and the place in the recipe."""
+
+    def __init__(self, args: argparse.Namespace, recipe: dict, rank: int, ranks: int):
+        self.args, self.recipe, self.rank, self.ranks = args, recipe, rank, ranks
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        torch.manual_seed(recipe["seed"] * 1000 + rank)
+        self.net = self.build().to(self.device, memory_format=torch.channels_last)
+        self.average = AveragedModel(
+            self.net, multi_avg_fn=get_ema_multi_avg_fn(recipe["ema"]), use_buffers=True
+        )
+        self.phase_index, self.step, self.clock = 0, 0, 0.0
+        self.batches = Batches(args.cache, self.device)
+        self.validation = hints.load(args.cache / "val")
+
+    def build(self) -> DsaNet:
+        """Build the recipe's network with the same weights on every rank."""
+        overrides = self.recipe.get("overrides", {})
+        config = DsaNetConfig.from_dict({**CONFIGS[self.recipe["model"]].to_dict(), **overrides})
+        with torch.random.fork_rng():
+            torch.manual_seed(self.recipe["seed"])
+            return DsaNet(config)
+
+    def run(self) -> None:
+        """Run what is left of the recipe."""
+        state = self.load()
+        while self.phase_index < len(self.recipe["phases"]):
+            self.run_phase(self.recipe["phases"][self.phase_index], state)
+            self.phase_index, self.step, self.clock, state = self.phase_index + 1, 0, 0.0, None
+            self.save([])
+        if self.rank == 0:
+            save_checkpoint(self.average.module, self.args.out / f"{self.recipe['model']}.pt")
+
+    def run_phase(self, phase: dict, state: dict | None) -> None:
+        """Train one phase from its beginning or from the saved state."""
+        module = Distiller(self.net, phase["name"])
+        module.train()
+        if self.ranks > 1:
+            module = DistributedDataParallel(module)
+        optims = optimisers(self.net)
+        if state is not None and state["optimisers"]:
+            for optim, saved in zip(optims, state["optimisers"]):
+                optim.load_state_dict(saved)
+        self.loop(phase, module, optims)
+        self.report(phase, 1.0, self.validate())
+
+    def loop(self, phase: dict, module: nn.Module, optims: list) -> None:
+        """Take steps until the phase's samples or minutes are used up."""
+        saved = reported = time.monotonic()
+        progress = self.progress(phase)
+        while progress < 1:
+            terms = self.train_step(phase, module, optims, progress)
+            now = time.monotonic()
+            if now - reported > REPORT_EVERY_S:
+                self.report(phase, progress, terms)
+                reported = now
+            if now - saved > SAVE_EVERY_S:
+                self.save(optims)
+                saved = now
+            self.step += 1
+            progress = self.progress(phase)
+
+    def progress(self, phase: dict) -> float:
+        """Return the share of the phase that is done: by samples, or by the clock of rank 0."""
+        if "minutes" not in phase:
+            return self.step * phase["batch"] * self.ranks / phase["samples"]
+        share = torch.tensor(self.clock / (60 * phase["minutes"]))
+        if self.ranks > 1:
+            dist.broadcast(share, 0)
+        return float(share)
+
+    def train_step(self, phase: dict, module: nn.Module, optims: list, progress: float) -> dict:
+        """Take one optimiser step and return the loss terms."""
+        begun = time.monotonic()
+        seed = (self.recipe["seed"], self.phase_index, self.step, self.rank)
+        batch = self.batches.draw(phase, seed)
+        terms = module(batch, phase.get("forcing", 0.0) * (1 - progress))
+        terms["loss"].backward()
+        factor = rate_factor(self.step, progress)
+        for optim, share in zip(optims, (1.0, ADAMW_SHARE)):
+            for group in optim.param_groups:
+                group["lr"] = phase["rate"] * factor * share
+            optim.step()
+            optim.zero_grad(set_to_none=True)
+        self.average.update_parameters(self.net)
+        self.clock += time.monotonic() - begun
+        return terms
+
+    @torch.inference_mode()
+    def validate(self) -> dict:
+        """Measure the averaged network on faces that were never trained on."""
+        net, sums = self.average.module.eval(), {}
+        distiller = Distiller(net, "joint").eval()
+        for start in range(0, 1000, 50):
+            batch = fetch(self.validation, np.arange(start, start + 50), self.device)
+            batch.update(rows=torch.arange(50), bank_rows=torch.arange(50), bank=batch["embedding"])
+            for name, value in distiller(batch, 0.0).items():
+                sums[f"val_{name}"] = sums.get(f"val_{name}", 0.0) + float(value) / 20
+        return sums
+
+    def report(self, phase: dict, progress: float, terms: dict) -> None:
+        """Print one line and append it to ``log.jsonl`` (rank 0)."""
+        if self.rank:
+            return
+        row = {"phase": phase["name"], "step": self.step, "progress": round(progress, 4),
+               "samples": self.step * phase["batch"] * self.ranks,
+               "minutes": round(self.clock / 60, 2),
+               **{k: round(float(v), 4) for k, v in terms.items()}}
+        print(" ".join(f"{k} {v}" for k, v in row.items()), flush=True)
+        with (self.args.out / "log.jsonl").open("a") as handle:
+            handle.write(json.dumps(row) + "\n")
+
+    def save(self, optims: list) -> None:
+        """Write the whole training state, atomically (rank 0)."""
+        if self.rank:
+            return
+        state = {"net": self.net.state_dict(), "average": self.average.state_dict(),
+                 "optimisers": [o.state_dict() for o in optims], "clock": self.clock,
+                 "phase_index": self.phase_index, "step": self.step}
+        unfinished = self.args.out / "state.pt.partial"
+        torch.save(state, unfinished)
+        os.replace(unfinished, self.args.out / "state.pt")
+
+    def load(self) -> dict | None:
+        """Continue from ``state.pt`` when there is one."""
+        path = self.args.out / "state.pt"
+        if not path.exists():
+            return None
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.net.load_state_dict(state["net"])
+        self.average.load_state_dict(state["average"])
+        self.phase_index, self.step, self.clock = (
+            state["phase_index"], state["step"] + bool(state["optimisers"]), state["clock"]
+        )
+        return state
+
+
+def save_checkpoint(net: DsaNet, path: Path) -> None:
+    """Write the network's configuration and weights; :func:`load_checkpoint` reads them."""
+    torch.save({"config": net.config.to_dict(), "weights": net.state_dict()}, path)
+
+
+def load_checkpoint(path: Path) -> DsaNet:
+    """Rebuild a network from its checkpoint, in evaluation mode."""
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    net = DsaNet(DsaNetConfig.from_dict(saved["config"]))
+    net.load_state_dict({k: v.float() for k, v in saved["weights"].items()})
+    return net.eval()
+
+
+def work(rank: int, args: argparse.Namespace, recipe: dict, ranks: int) -> None:
+    """Run one process of the group."""
+    torch.set_flush_denormal(True)
+    if not torch.cuda.is_available():
+        torch.set_num_threads(1)
+    if ranks > 1:
+        dist.init_process_group(
+            "nccl" if torch.cuda.is_available() else "gloo", rank=rank, world_size=ranks,
+            init_method=None if "RANK" in os.environ else f"file://{args.out.resolve()}/rendezvous",
+        )
+    Trainer(args, recipe, rank, ranks).run()
+    if ranks > 1:
+        dist.destroy_process_group()
+
+
+def build_cache(args: argparse.Namespace, recipe: dict) -> None:
+    """Compute the teacher's views once; a finished view is kept."""
+    args.cache.mkdir(parents=True, exist_ok=True)
+    train = hints.pack(args.cache / "train.npy", partial(faces.training_faces, args.data))
+    val = hints.pack(args.cache / "val.npy", partial(faces.held_out_faces, args.data))
+    jobs = [(train, f"train{i}", i) for i in range(recipe["views"])] + [(val, "val", 0)]
+    for packed, name, seed in jobs:
+        hints.build(
+            packed, args.cache / name, seed=seed, ranks=args.processes,
+            weights=args.data / "teachers" / "edgeface_xs.safetensors",
+        )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``export train embedder``."""
+    parser.add_argument("--recipe", type=Path, required=True, help="JSON: model, phases, rates")
+    parser.add_argument("--data", type=Path, required=True, help="folder with fairface112, teachers")
+    parser.add_argument("--out", type=Path, required=True, help="run folder: state, log, checkpoint")
+    parser.add_argument("--cache", type=Path, help="teacher views, 2.8 GB each [OUT/hints]")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="CPU processes")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train by the recipe, or continue; returns the exit code."""
+    recipe = json.loads(args.recipe.read_text())
+    args.out.mkdir(parents=True, exist_ok=True)
+    args.cache = args.cache or args.out / "hints"
+    build_cache(args, recipe)
+    if "RANK" in os.environ:
+        work(int(os.environ["RANK"]), args, recipe, int(os.environ["WORLD_SIZE"]))
+        return 0
+    (args.out / "rendezvous").unlink(missing_ok=True)
+    ranks = 1 if torch.cuda.is_available() else args.processes
+    multiprocessing.spawn(work, (args, recipe, ranks), nprocs=ranks)
+    return 0

@@ -1,0 +1,50 @@
+"""The embedding teacher: EdgeFace-XS (Idiap, BSD-3-Clause), through timm.
+
+Needs ``timm`` and ``safetensors`` (export/requirements-teacher.txt); used to train, never shipped.
+"""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import List, Tuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+FEATURES = ((32, 28), (64, 14), (100, 7))
+
+
+def _declare_torchvision_operators() -> torch.library.Library:
+    """Let timm import a torchvision whose CUDA operators cannot load beside a CPU torch."""
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for name in ("nms", "qnms"):
+        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return library
+
+
+def normalise(images: np.ndarray) -> Tensor:
+    """Map RGB uint8 (N, 112, 112, 3) to float32 (N, 3, 112, 112), channels last, in [-1, 1]."""
+    return (torch.from_numpy(images).float() - 127.5).div_(127.5).permute(0, 3, 1, 2)
+
+
+class Teacher(nn.Module):
+    """Gives the three feature maps that a student imitates, and the embedding."""
+
+    def __init__(self, weights: Path):
+        super().__init__()
+        self._library = _declare_torchvision_operators()
+        import timm
+        from safetensors.torch import load_file
+
+        self.net = timm.create_model("edgenext_x_small", num_classes=512)
+        self.net.load_state_dict(load_file(weights))
+        self.eval().requires_grad_(False)
+
+    def forward(self, image: Tensor) -> Tuple[List[Tensor], Tensor]:
+        """Return ([28×28×32, 14×14×64, 7×7×100 as NCHW], unit embedding (N, 512))."""
+        features, x = [], self.net.stem(image)
+        for stage in self.net.stages:
+            x = stage(x)
+            features.append(x)
+        embedding = self.net.head(self.net.norm_pre(x))
+        return features[:3], nn.functional.normalize(embedding)
