@@ -1,0 +1,81 @@
+"""Self-test: a machine or a bundle that computes something else does not start."""
+
+from __future__ import annotations
+
+import copy
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeface.bundle import Bundle, write_bundle
+from edgeface.errors import BundleFormatError, BundleIntegrityError
+from edgeface.pipeline import Pipeline
+from tests import networks
+
+
+def _rebuilt(bundle: Bundle, path: Path, *, vectors: dict, **members: bytes) -> Path:
+    """The default bundle with other self-test vectors or other models."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **vectors)
+    files = {name: bundle.read(name) for name in bundle.manifest["members"]}
+    files["selftest.npz"] = buffer.getvalue()
+    for stage, model in members.items():
+        files[bundle.stage(stage)["file"]] = model
+    write_bundle(path, copy.deepcopy(bundle.manifest), files)
+    return path
+
+
+@pytest.fixture
+def vectors(pipeline: Pipeline) -> dict[str, np.ndarray]:
+    return pipeline.bundle.selftest_vectors()
+
+
+def test_shipped_bundle_passes_with_room_to_spare(pipeline: Pipeline) -> None:
+    assert pipeline.selftest.embedding_cosine > 0.995
+    assert pipeline.selftest.different_inputs_cosine < 0.9
+    assert pipeline.selftest.detector_error < 0.1
+
+
+def test_drifted_embedder_is_refused(pipeline: Pipeline, vectors: dict, tmp_path: Path) -> None:
+    drift = np.random.default_rng(0).standard_normal(vectors["embedder_output"].shape)
+    scale = np.abs(vectors["embedder_output"]).mean()
+    vectors["embedder_output"] = (vectors["embedder_output"] + scale * drift).astype(np.float32)
+    with pytest.raises(BundleIntegrityError, match="embedding cosine"):
+        Pipeline.open(_rebuilt(pipeline.bundle, tmp_path / "b.efb", vectors=vectors))
+
+
+def test_drifted_detector_is_refused(pipeline: Pipeline, vectors: dict, tmp_path: Path) -> None:
+    vectors["detector_box_8"] = vectors["detector_box_8"] * 1.4
+    with pytest.raises(BundleIntegrityError, match="'box_8' is off by"):
+        Pipeline.open(_rebuilt(pipeline.bundle, tmp_path / "b.efb", vectors=vectors))
+
+
+def test_embedder_to_which_all_faces_are_one_is_refused(
+    pipeline: Pipeline, vectors: dict, tmp_path: Path
+) -> None:
+    same = np.linspace(-1, 1, 512, dtype=np.float32)
+    vectors["embedder_output"] = np.stack([same, same])
+    collapsed = networks.constant_embedding(same)
+    path = _rebuilt(pipeline.bundle, tmp_path / "b.efb", vectors=vectors, embedder=collapsed)
+    with pytest.raises(BundleIntegrityError, match="everyone would be the same person"):
+        Pipeline.open(path)
+
+
+@pytest.mark.parametrize("key", ["embedder_input", "embedder_output", "detector_score_16"])
+def test_missing_vector_is_named(
+    pipeline: Pipeline, vectors: dict, tmp_path: Path, key: str
+) -> None:
+    del vectors[key]
+    with pytest.raises(BundleFormatError, match=key):
+        Pipeline.open(_rebuilt(pipeline.bundle, tmp_path / "b.efb", vectors=vectors))
+
+
+def test_single_vector_cannot_show_a_collapse(
+    pipeline: Pipeline, vectors: dict, tmp_path: Path
+) -> None:
+    for key in ("embedder_input", "embedder_output"):
+        vectors[key] = vectors[key][:1]
+    with pytest.raises(BundleFormatError, match="two or more"):
+        Pipeline.open(_rebuilt(pipeline.bundle, tmp_path / "b.efb", vectors=vectors))
