@@ -82,12 +82,12 @@ class Block(nn.Module):
         self.norm = nn.BatchNorm2d(channels)
         self.expand = Pointwise(channels, channels * expansion, groups=groups)
         self.project = Pointwise(channels * expansion, channels, groups=groups)
-        self.scale = nn.Parameter(torch.full((channels, 1, 1), 0.5))
+        self.scale = nn.Parameter(torch.full((channels, 1, 1), 0.5))  # None once folded
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to the same shape."""
-        inner = F.relu(self.expand(self.norm(self.depthwise(x))))
-        return x + self.scale * self.project(inner)
+        change = self.project(F.relu(self.expand(self.norm(self.depthwise(x)))))
+        return x + (change if self.scale is None else self.scale * change)
 
 
 def segment(inputs: int, width: int, outputs: int, stride: int, depth: int, **block) -> nn.Sequential:
