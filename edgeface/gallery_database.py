@@ -9,6 +9,7 @@ whoever asks to be removed must be gone from the disk too.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import sqlite3
 import tempfile
@@ -62,9 +63,10 @@ def _translate(error: sqlite3.Error, path: Path) -> GalleryError:
 
 
 _ADVICE = {
-    "readonly": "the disk or the file is read-only; make it writable or use another path",
-    "unable to open": "the disk or directory is read-only, or this user may not write there; the "
-    "write-ahead log needs a writable directory",
+    "readonly": "the disk, the directory or the file is read-only; make it writable or use another "
+    "path",
+    "unable to open": "the disk or the directory is read-only, or this user has no permission; the "
+    "log beside the gallery needs a writable directory",
     "full": "free some space and try again; nothing was changed",
     "I/O error": "the disk is full, at a size limit, or failing; nothing was changed",
     "locked": f"another process has been writing for {BUSY_TIMEOUT_S:g} s; try again",
@@ -178,7 +180,6 @@ def create_database(path: Path, settings: dict[str, str], *, allowed: bool) -> N
     finally:
         for leftover in (name, f"{name}-wal", f"{name}-shm"):
             Path(leftover).unlink(missing_ok=True)
-    sync_to_disk(path.parent)
 
 
 def _write_empty(name: str, settings: dict[str, str]) -> None:
@@ -196,12 +197,13 @@ def _write_empty(name: str, settings: dict[str, str]) -> None:
 
 
 def _publish(name: str, path: Path) -> None:
+    # A rename would replace the gallery of a process that was faster, and hard links, which would
+    # not, are missing on memory cards' exFAT. So whoever looks and renames holds the directory.
+    directory = os.open(path.parent, os.O_RDONLY)
     try:
-        os.link(name, path)  # unlike a rename, never replaces a gallery
-    except FileExistsError:
-        return  # another process was first: its gallery is opened and checked next
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
-            raise
-        if not path.exists():  # exFAT has no links
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        if not os.path.lexists(path):
             os.rename(name, path)
+            os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -6,9 +6,10 @@ import json
 import os
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable
+from typing import BinaryIO, Callable
 
 import pytest
 
@@ -27,28 +28,59 @@ def ram_folder():
         yield Path(name)
 
 
-def in_child(action: Callable[[], object], *, prepare: Callable[[], object]) -> tuple[str, str]:
-    """Run ``action`` in a forked process after ``prepare``; return its error as (type, text).
+class Child:
+    """A forked process: what it acknowledged, its id, and once reaped its wait status."""
 
-    A fork, not a subprocess, so that everything imported stays importable whatever ``prepare``
-    takes away. Success is ``("", "")``.
+    def __init__(self, pid: int, stream: BinaryIO) -> None:
+        self.pid = pid
+        self.status = 0
+        self.read = stream.read
+
+
+@contextmanager
+def forked(action: Callable[[Callable[[bytes], object]], object]) -> Iterator[Child]:
+    """Run ``action(acknowledge)`` in a forked process; reap it at the end of the block.
+
+    A fork, not a subprocess: starting an interpreter takes longer than what is to be interrupted.
     """
     reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            os.close(reader)
+            action(lambda data: os.write(writer, data))
+            code = 0
+        finally:
+            os._exit(code)  # nothing of pytest's may run in here
+    os.close(writer)
+    with os.fdopen(reader, "rb", buffering=0) as stream:
+        child = Child(pid, stream)
+        try:
+            yield child
+        finally:
+            child.status = os.waitpid(pid, 0)[1]
+
+
+def in_child(
+    action: Callable[[], object], *, prepare: Callable[[], object] = lambda: None
+) -> tuple[str, str]:
+    """Run ``prepare`` and ``action`` in a forked process; return its error as (type, text).
+
+    Everything imported stays importable whatever ``prepare`` takes away. Success is ``("", "")``.
+    """
+
+    def report(acknowledge: Callable[[bytes], object]) -> None:
         outcome = ("", "")
         try:
             prepare()
             action()
         except BaseException as error:  # noqa: BLE001 - the parent judges it
             outcome = (type(error).__name__, str(error))
-        os.write(writer, json.dumps(outcome).encode())
-        os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as stream:
-        outcome = json.loads(stream.read())
-    os.waitpid(child, 0)
-    return tuple(outcome)
+        acknowledge(json.dumps(outcome).encode())
+
+    with forked(report) as child:
+        return tuple(json.loads(child.read()))
 
 
 def unprivileged(action: Callable[[], object], *, reach: Path) -> tuple[str, str]:
@@ -57,7 +89,7 @@ def unprivileged(action: Callable[[], object], *, reach: Path) -> tuple[str, str
     The directories above ``reach`` are opened for that user first.
     """
     if os.getuid() != 0:
-        return in_child(action, prepare=lambda: None)
+        return in_child(action)
     for parent in reach.parents:
         if any(place in parent.parents for place in SCRATCH):
             parent.chmod(parent.stat().st_mode | 0o055)
