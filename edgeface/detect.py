@@ -6,8 +6,9 @@ per cell; `decode` turns cells into candidates and `merge` candidates into faces
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Mapping, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -112,12 +113,8 @@ class Detector:
         image = require_image(image)
         scaled, ratio = self._fit(image)
         outputs = self._backend.run({self._input: self._network_input(scaled)})
-        candidates = decode(
-            outputs, strides=self._strides, score_threshold=self._score_threshold
-        )
-        return tuple(
-            _rescaled(face, ratio) for face in merge(candidates, overlap=self._nms_iou)
-        )
+        candidates = decode(outputs, strides=self._strides, score_threshold=self._score_threshold)
+        return tuple(_rescaled(face, ratio) for face in merge(candidates, overlap=self._nms_iou))
 
     def _fit(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The image at the network's scale, and image pixels per network pixel as (x, y)."""
@@ -203,9 +200,7 @@ def merge(candidates: Candidates, *, overlap: float) -> tuple[Detection, ...]:
     """
     if not len(candidates.scores):
         return ()
-    kept = cv2.dnn.NMSBoxes(
-        candidates.boxes.tolist(), candidates.scores.tolist(), 0.0, overlap
-    )
+    kept = cv2.dnn.NMSBoxes(candidates.boxes.tolist(), candidates.scores.tolist(), 0.0, overlap)
     return tuple(_vote(candidates, int(index)) for index in np.asarray(kept).ravel())
 
 
@@ -236,9 +231,7 @@ def _logit(probability: float) -> float:
 
 def _rescaled(face: Detection, ratio: np.ndarray) -> Detection:
     box = np.asarray(face.box) * np.tile(ratio, 2)
-    return Detection(
-        tuple(float(value) for value in box), face.score, face.landmarks * ratio
-    )
+    return Detection(tuple(float(value) for value in box), face.score, face.landmarks * ratio)
 
 
 def _require_supported(spec: Mapping[str, Any]) -> None:

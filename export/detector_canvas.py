@@ -25,7 +25,9 @@ def blobs(rng: np.random.Generator, *, height: int, width: int) -> np.ndarray:
     spread = rng.integers(10, 256)
     low = rng.integers(0, 257 - spread, 3)
     small = (low + rng.integers(0, spread, (cells[0], cells[1], 3))).astype(np.uint8)
-    method = int(rng.choice([cv2.INTER_CUBIC, cv2.INTER_LINEAR, cv2.INTER_NEAREST], p=[0.6, 0.3, 0.1]))
+    method = int(
+        rng.choice([cv2.INTER_CUBIC, cv2.INTER_LINEAR, cv2.INTER_NEAREST], p=[0.6, 0.3, 0.1])
+    )
     return cv2.resize(small, (width, height), interpolation=method)
 
 
@@ -66,7 +68,9 @@ def draw_shapes(canvas: np.ndarray, rng: np.random.Generator, *, count: int) -> 
         if kind == 0:
             cv2.rectangle(canvas, (x, y), (x + a, y + b), colour, thickness)
         elif kind == 1:
-            cv2.ellipse(canvas, (x, y), (a, b), float(rng.uniform(0, 180)), 0, 360, colour, thickness)
+            cv2.ellipse(
+                canvas, (x, y), (a, b), float(rng.uniform(0, 180)), 0, 360, colour, thickness
+            )
         elif kind == 2:
             cv2.line(canvas, (x, y), (x + a - width // 6, y + b), colour, int(rng.integers(1, 7)))
         else:

@@ -107,9 +107,9 @@ def _border_strip(photos: Photos, index: int, rng) -> np.ndarray:
     image = photos.levels[0][index]
     x, _, w, _ = photos.boxes[index]
     left, right = int(x), int(image.shape[1] - x - w)
-    strip = image[:, :max(left, 8)] if left >= right else image[:, -max(right, 8):]
+    strip = image[:, : max(left, 8)] if left >= right else image[:, -max(right, 8) :]
     start = int(rng.integers(0, image.shape[0] // 2))
-    part = strip[start:start + int(rng.integers(40, 113))]
+    part = strip[start : start + int(rng.integers(40, 113))]
     return np.hstack([part, part[:, ::-1]] * int(rng.integers(1, 4)))
 
 
@@ -117,7 +117,7 @@ def _shuffled_tiles(image: np.ndarray, rng) -> np.ndarray:
     """The photo cut into 4x4 or 8x8 tiles, shuffled: skin and hair that are not a face."""
     count = int(rng.choice([4, 7, 8]))
     side = image.shape[0] // count
-    tiles = image[:side * count, :side * count].reshape(count, side, count, side, 3)
+    tiles = image[: side * count, : side * count].reshape(count, side, count, side, 3)
     tiles = tiles.transpose(0, 2, 1, 3, 4).reshape(count * count, side, side, 3)
     tiles = rng.permutation(tiles).reshape(count, count, side, side, 3)
     return np.ascontiguousarray(tiles.transpose(0, 2, 1, 3, 4).reshape(side * count, -1, 3))
@@ -125,6 +125,7 @@ def _shuffled_tiles(image: np.ndarray, rng) -> np.ndarray:
 
 def background(photos: Photos, rng, *, height: int, width: int) -> np.ndarray:
     """Half generated, half made of photos; sometimes both meet at an edge."""
+
     def one():
         if rng.random() < 0.5:
             return canvas_parts.generated_background(rng, height=height, width=width)
@@ -159,7 +160,7 @@ def transform_labels(photos: Photos, index: int, matrix: np.ndarray):
     x, y, w, h = photos.boxes[index]
     linear, offset = matrix[:, :2], matrix[:, 2]
     middle = linear @ [x + w / 2, y + h / 2] + offset
-    half = np.sqrt((linear ** 2) @ [(w / 2) ** 2, (h / 2) ** 2])
+    half = np.sqrt((linear**2) @ [(w / 2) ** 2, (h / 2) ** 2])
     points = photos.landmarks[index] @ linear.T + offset
     if np.linalg.det(linear) < 0:
         points = points[list(FLIPPED_ORDER)]
@@ -193,9 +194,9 @@ def paste(canvas: np.ndarray, photos: Photos, index: int, matrix: np.ndarray, ma
     scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
     level = 0 if scale > 0.6 else 1 if scale > 0.3 else 2
     size = tuple(int(v) for v in high - low)
-    photo = _warp(photos.levels[level][index], matrix, low, size, zoom=2 ** level)
+    photo = _warp(photos.levels[level][index], matrix, low, size, zoom=2**level)
     alpha = _warp(mask, matrix, low, size, zoom=2)[..., None].astype(np.float32) * (1 / 255)
-    region = canvas[low[1]:high[1], low[0]:high[0]]
+    region = canvas[low[1] : high[1], low[0] : high[0]]
     region += ((photo.astype(np.float32) - region) * alpha).astype(np.int16).astype(np.uint8)
 
 
@@ -224,7 +225,9 @@ def draw_body(canvas: np.ndarray, photos: Photos, rng, *, index: int, box) -> No
     shoulders = (middle, bottom + int(axes[1] * 0.7))
     cv2.ellipse(canvas, shoulders, axes, 0, 180, 360, canvas_parts.random_colour(rng), -1)
     end = (middle + axes[0], min(canvas.shape[0], shoulders[1] + 3 * int(h)))
-    cv2.rectangle(canvas, (middle - axes[0], shoulders[1]), end, canvas_parts.random_colour(rng), -1)
+    cv2.rectangle(
+        canvas, (middle - axes[0], shoulders[1]), end, canvas_parts.random_colour(rng), -1
+    )
 
 
 def occlude(canvas: np.ndarray, rng, *, box, landmarks) -> None:
@@ -237,8 +240,13 @@ def occlude(canvas: np.ndarray, rng, *, box, landmarks) -> None:
             cv2.ellipse(canvas, (int(eye[0]), int(eye[1])), axes, 0, 0, 360, (15, 15, 15), -1)
     elif kind < 0.3:
         low, high = landmarks[2:].min(0), landmarks[2:].max(0)
-        cv2.rectangle(canvas, (int(low[0] - w * 0.2), int(low[1])),
-                      (int(high[0] + w * 0.2), int(high[1] + h * 0.15)), colour, -1)
+        cv2.rectangle(
+            canvas,
+            (int(low[0] - w * 0.2), int(low[1])),
+            (int(high[0] + w * 0.2), int(high[1] + h * 0.15)),
+            colour,
+            -1,
+        )
     else:
         centre = (int(x + w * rng.uniform(0, 1)), int(y + h * rng.uniform(0.1, 1)))
         axes = (int(w * rng.uniform(0.08, 0.3)) + 1, int(h * rng.uniform(0.08, 0.3)) + 1)

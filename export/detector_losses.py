@@ -69,6 +69,7 @@ def detector_loss(outputs: tuple, *, assigned, boxes, landmarks, height: int, wi
     points = centres.repeat(1, 5) + raw_landmarks[found] * strides
     size = (boxes[found][:, 2:] - boxes[found][:, :2]).prod(1, keepdim=True).sqrt().clamp(min=1)
     landmark_loss = functional.smooth_l1_loss(
-        points / size, landmarks[found] / size, beta=LANDMARK_BETA, reduction="sum") / (10 * count)
+        points / size, landmarks[found] / size, beta=LANDMARK_BETA, reduction="sum"
+    ) / (10 * count)
     total = score_loss + BOX_WEIGHT * box_loss + LANDMARK_WEIGHT * landmark_loss
     return total, (score_loss.detach(), box_loss.detach(), landmark_loss.detach())

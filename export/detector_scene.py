@@ -12,8 +12,17 @@ from export import detector_data as data
 from export.detector_net import STRIDES
 
 CANVAS_SIZES = (
-    (160, 160), (160, 160), (160, 192), (192, 160), (192, 192), (192, 192), (192, 256), (256, 192),
-    (224, 224), (256, 256), (224, 320),
+    (160, 160),
+    (160, 160),
+    (160, 192),
+    (192, 160),
+    (192, 192),
+    (192, 192),
+    (192, 256),
+    (256, 192),
+    (224, 224),
+    (256, 256),
+    (224, 320),
 )
 FACE_SIZE_OF_STRIDE = {8: (0.0, 52.0), 16: (40.0, 118.0), 32: (86.0, 1e9)}
 POSITIVE_RADIUS_STRIDES = 1.25
@@ -65,7 +74,8 @@ class _Canvas:
         rng, photos = self.rng, self.photos
         index = int(rng.integers(len(photos)))
         matrix = data.face_transform(
-            photos, index, centre=centre, size=size, angle=angle, flip=rng.random() < 0.5)
+            photos, index, centre=centre, size=size, angle=angle, flip=rng.random() < 0.5
+        )
         box, landmarks = data.transform_labels(photos, index, matrix)
         if not self.clear_of_faces(box):
             return False
@@ -91,7 +101,7 @@ class _Canvas:
         start = rng.uniform(0, 1, 2) * slack
         offset = np.array([left, top]) - start + [224 * scale if mirror < 0 else 0, 0]
         matrix = np.hstack([linear, offset[:, None]])
-        part = self.image[top:top + height, left:left + width]
+        part = self.image[top : top + height, left : left + width]
         shifted = matrix.copy()
         shifted[:, 2] -= [left, top]
         data.paste(part, photos, index, shifted, np.full((112, 112), 255, np.uint8))
@@ -142,8 +152,9 @@ def _portrait(canvas: _Canvas) -> None:
 def _scatter(canvas: _Canvas, smallest: float, largest: float) -> None:
     height, width = canvas.image.shape[:2]
     size = _log_uniform(canvas.rng, smallest, min(largest, 0.6 * min(height, width)))
-    canvas.add_face(centre=canvas.rng.uniform([0, 0], [width, height]), size=size,
-                    angle=canvas.random_angle())
+    canvas.add_face(
+        centre=canvas.rng.uniform([0, 0], [width, height]), size=size, angle=canvas.random_angle()
+    )
 
 
 def _group(canvas: _Canvas) -> None:
@@ -159,7 +170,9 @@ def _mosaic(canvas: _Canvas) -> None:
     rng = canvas.rng
     if rng.random() < 0.3:
         w, h = (int(v) for v in (rng.uniform(0.4, 1, 2) * [width, height]))
-        canvas.add_tile(int(rng.integers(0, width - w + 1)), int(rng.integers(0, height - h + 1)), w, h)
+        canvas.add_tile(
+            int(rng.integers(0, width - w + 1)), int(rng.integers(0, height - h + 1)), w, h
+        )
         return
     columns = [0, *sorted(rng.integers(40, width - 40, rng.integers(0, 3)).tolist()), width]
     for left, right in zip(columns, columns[1:]):
@@ -169,7 +182,9 @@ def _mosaic(canvas: _Canvas) -> None:
                 canvas.add_tile(left, top, right - left, bottom - top)
 
 
-def compose(photos: data.Photos, rng: np.random.Generator, *, height: int, width: int) -> data.Scene:
+def compose(
+    photos: data.Photos, rng: np.random.Generator, *, height: int, width: int
+) -> data.Scene:
     """One training scene: 42 % portraits, 26 % groups, 18 % mosaics, 14 % without a face."""
     canvas = _Canvas(photos, rng, data.background(photos, rng, height=height, width=width))
     kind = rng.random()
@@ -233,7 +248,9 @@ def _claim(owner, centres, scene: data.Scene, face: int, *, size: float, stride:
         return
     low, high = FACE_SIZE_OF_STRIDE[stride]
     if low <= size <= high:
-        owner[away.max(1) <= min(POSITIVE_RADIUS_STRIDES * stride, max(size / 2, stride / 2))] = face
+        owner[away.max(1) <= min(POSITIVE_RADIUS_STRIDES * stride, max(size / 2, stride / 2))] = (
+            face
+        )
 
 
 def _scene_targets(scene: data.Scene):

@@ -33,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--learning-rate", type=float, default=4e-3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1, help="threads of the training process")
-    parser.add_argument("--workers", type=int, default=1, help="processes that compose scenes; 0: none")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="processes that compose scenes; 0: none"
+    )
     parser.add_argument("--save-every", type=int, default=200, help="steps between checkpoints")
     parser.add_argument("--stop-after", type=int, default=None, help="stop after this many steps")
 
@@ -66,10 +68,13 @@ class Trainer:
     def train_step(self, batch) -> tuple:
         """One step on a ``detector_scene.Batch``; the loss and its three parts as floats."""
         images = normalise(torch.from_numpy(batch.images).to(self.device))
-        targets = {name: torch.from_numpy(getattr(batch, name)).to(self.device)
-                   for name in ("assigned", "boxes", "landmarks")}
+        targets = {
+            name: torch.from_numpy(getattr(batch, name)).to(self.device)
+            for name in ("assigned", "boxes", "landmarks")
+        }
         total, parts = detector_loss(
-            self.net(images), height=images.shape[2], width=images.shape[3], **targets)
+            self.net(images), height=images.shape[2], width=images.shape[3], **targets
+        )
         self.net.zero_grad(set_to_none=True)
         total.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
@@ -98,9 +103,13 @@ class Trainer:
 
     def save(self, path: Path) -> None:
         """Write everything that a resumed run needs; never leaves half a file."""
-        state = {"step": self.step, "config": asdict(self.net.config), "net": self.net.state_dict(),
-                 "average": self.average,
-                 "optimisers": {k: v.state_dict() for k, v in self.optimisers.items()}}
+        state = {
+            "step": self.step,
+            "config": asdict(self.net.config),
+            "net": self.net.state_dict(),
+            "average": self.average,
+            "optimisers": {k: v.state_dict() for k, v in self.optimisers.items()},
+        }
         partial = path.with_suffix(".partial")
         torch.save(state, partial)
         os.replace(partial, path)
@@ -133,7 +142,9 @@ def load_network(path) -> DetectorNet:
     return net.eval()
 
 
-def _compose_forever(photos: Photos, queue, *, seed: int, first: int, every: int, size: int) -> None:
+def _compose_forever(
+    photos: Photos, queue, *, seed: int, first: int, every: int, size: int
+) -> None:
     os.nice(5)
     torch.set_num_threads(1)
     step = first
@@ -152,8 +163,12 @@ def batches(photos: Photos, *, seed: int, first: int, size: int, workers: int):
     context = multiprocessing.get_context("fork")
     queues = [context.Queue(6) for _ in range(workers)]
     processes = [
-        context.Process(target=_compose_forever, daemon=True, args=(photos, queue),
-                        kwargs={"seed": seed, "first": first + i, "every": workers, "size": size})
+        context.Process(
+            target=_compose_forever,
+            daemon=True,
+            args=(photos, queue),
+            kwargs={"seed": seed, "first": first + i, "every": workers, "size": size},
+        )
         for i, queue in enumerate(queues)
     ]
     for process in processes:
@@ -170,9 +185,11 @@ def batches(photos: Photos, *, seed: int, first: int, size: int, workers: int):
 def _report(trainer: Trainer, sums: list, *, count: int, rate: float) -> None:
     total, score, box, landmark = (value / count for value in sums)
     left = (trainer.steps - trainer.step) / max(rate, 1e-9) / 60
-    print(f"step {trainer.step}/{trainer.steps}  loss {total:.4f}  score {score:.4f}  "
-          f"box {box:.4f}  landmark {landmark:.4f}  {rate:.2f} steps/s  {left:.1f} min left",
-          flush=True)
+    print(
+        f"step {trainer.step}/{trainer.steps}  loss {total:.4f}  score {score:.4f}  "
+        f"box {box:.4f}  landmark {landmark:.4f}  {rate:.2f} steps/s  {left:.1f} min left",
+        flush=True,
+    )
 
 
 def train(trainer: Trainer, stream, *, until: int, checkpoint: Path, save_every: int) -> None:
@@ -201,8 +218,13 @@ def run(args: argparse.Namespace) -> int:
         trainer.load(checkpoint)
     print(f"{parameter_count(trainer.net)} parameters on {device}, step {trainer.step}", flush=True)
     until = min(steps, trainer.step + args.stop_after) if args.stop_after else steps
-    stream = batches(load_photos(args.data), seed=args.seed, first=trainer.step,
-                     size=args.batch, workers=args.workers)
+    stream = batches(
+        load_photos(args.data),
+        seed=args.seed,
+        first=trainer.step,
+        size=args.batch,
+        workers=args.workers,
+    )
     train(trainer, stream, until=until, checkpoint=checkpoint, save_every=args.save_every)
     stream.close()
     return 0

@@ -11,22 +11,22 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Iterable, Sequence
 
 import numpy as np
 import onnx
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-from onnxruntime.quantization import (  # noqa: E402
+from onnxruntime.quantization import (
     CalibrationDataReader,
     CalibrationMethod,
     QuantFormat,
     QuantType,
     quantize_static,
 )
-from onnxruntime.quantization.shape_inference import quant_pre_process  # noqa: E402
+from onnxruntime.quantization.shape_inference import quant_pre_process
 
 PERCENTILE = 99.999
 """Share of the calibration values that a range holds: the best robust choice measured."""
