@@ -58,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
+    # Before its import: what is wrong with a photo, we say ourselves.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     import cv2
 
     # OpenCV's own pool makes small crops slower, much so on a busy board.
