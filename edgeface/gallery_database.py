@@ -167,7 +167,7 @@ def create_database(path: Path, settings: dict[str, str], *, allowed: bool) -> N
     if not allowed:
         raise GalleryError(f"there is no gallery {path}: check the path, or enrol somebody first")
     log = Path(f"{path}-wal")
-    if log.exists():
+    if log.exists() and not os.path.lexists(path):  # else another process has just created both
         raise GalleryError(
             f"gallery {path} is missing but its log {log} is there: put the gallery back beside it"
         )

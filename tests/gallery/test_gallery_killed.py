@@ -13,6 +13,7 @@ import pytest
 
 from edgeface.errors import GalleryError
 from edgeface.gallery import Gallery
+from edgeface.gallery_database import create_database
 from edgeface.gallery_store import GalleryStore, now
 from tests.faults import forked, in_child
 from tests.gallery.conftest import MODEL
@@ -121,6 +122,32 @@ def test_killed_while_creating_leaves_no_gallery_or_a_whole_one(tmp_path):
             with Gallery.open(path, model_id=MODEL, create=False) as gallery:
                 assert gallery.people() == ()
             path.unlink()
+
+
+def test_interrupted_enrolment_leaves_no_trace_and_the_gallery_usable(tmp_path):
+    path = tmp_path / "gallery.db"
+    store = GalleryStore(path, model_id=MODEL, dim=512, create=True)
+
+    def rows():
+        yield from templates_of(0)[:3]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), store.writing():
+        store.add("p0000", rows(), enrolled_at=now())
+    assert store.load().names == ()
+    with store.writing():
+        assert store.add("p0000", templates_of(0), enrolled_at=now()) == T
+    store.close()
+    assert check_whole(path, at_least=1) == 1
+
+
+def test_process_that_comes_second_in_creating_does_not_replace_the_gallery(tmp_path, unit):
+    path = tmp_path / "gallery.db"
+    with Gallery.open(path, model_id=MODEL) as gallery:
+        gallery.enroll("Ann", unit(1))
+        create_database(path, {"model_id": MODEL, "dim": "512"}, allowed=True)
+        assert [person.name for person in gallery.people()] == ["Ann"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["gallery.db"]
 
 
 def test_processes_that_enroll_at_once_all_succeed(tmp_path, open_gallery):
