@@ -14,6 +14,7 @@
     │   ├── GalleryFormatError         not a gallery, damaged, or of another schema version
     │   ├── GalleryModelError          templates of another model: their cosine means nothing
     │   └── UnknownIdentityError       (+ LookupError) nobody of that name is enrolled
+    ├── EvaluationError                pair list or photo folder that cannot be measured on
     ├── ImageError                     file that cannot be read as an image
     └── NoFaceError                    a face was needed and none was found
 
@@ -91,3 +92,7 @@ class ImageError(EdgeFaceError):
 
 class NoFaceError(EdgeFaceError):
     """A face was needed and none was found in the image."""
+
+
+class EvaluationError(EdgeFaceError):
+    """A pair list or a photo folder that accuracy cannot be measured on."""

@@ -20,7 +20,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Roc:
-    """Thresholds, falling, with the share of impostors (far) and genuine pairs (tar) at or above."""
+    """Falling thresholds, with the shares of impostors (far) and genuine pairs (tar) they pass."""
 
     threshold: np.ndarray
     far: np.ndarray

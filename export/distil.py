@@ -6,9 +6,8 @@ that all segments learn at once), ``joint`` (the whole chain: embedding and hint
 The embedding loss is 2·(1 − cosine) plus cross-entropy of 20·y·tᵀ over the sample's own teacher
 embedding among those of ``bank`` other faces.
 """
-from __future__ import annotations
 
-from typing import Dict, List
+from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
@@ -21,12 +20,12 @@ HINT_WEIGHTS = (0.25, 0.5, 1.0)
 PHASES = ("head", "backbone", "joint")
 
 
-def relative_errors(student: List[Tensor], teacher: List[Tensor]) -> List[Tensor]:
+def relative_errors(student: list[Tensor], teacher: list[Tensor]) -> list[Tensor]:
     """Return the mean squared error of each map; teacher maps have unit variance."""
     return [F.mse_loss(s, t) for s, t in zip(student, teacher)]
 
 
-def embedding_loss(raw: Tensor, batch: dict) -> Dict[str, Tensor]:
+def embedding_loss(raw: Tensor, batch: dict) -> dict[str, Tensor]:
     """Contrastive and cosine terms for raw embeddings (N, 512) and unit targets (N, 512).
 
     Bank entries of the sample's own face (another view of it) are no negatives.
@@ -49,7 +48,7 @@ class Distiller(nn.Module):
         net.backbone.requires_grad_(phase != "head")
         net.head.requires_grad_(phase != "backbone")
 
-    def chain(self, image: Tensor, teacher: List[Tensor], forcing: float) -> List[Tensor]:
+    def chain(self, image: Tensor, teacher: list[Tensor], forcing: float) -> list[Tensor]:
         """Run the segments, feeding the teacher's map in place of the student's at random."""
         maps, entering = [], image
         for part, target in zip(self.net.backbone.segments, teacher):
@@ -60,9 +59,9 @@ class Distiller(nn.Module):
                 entering = torch.where(forced, target, entering)
         return maps
 
-    def forward(self, batch: dict, forcing: float) -> Dict[str, Tensor]:
+    def forward(self, batch: dict, forcing: float) -> dict[str, Tensor]:
         """Return ``loss`` and the terms it is made of."""
-        terms: Dict[str, Tensor] = {}
+        terms: dict[str, Tensor] = {}
         feature = batch["features"][-1]
         if self.phase != "head":
             maps = self.chain(batch["image"], batch["features"], forcing)
@@ -73,7 +72,7 @@ class Distiller(nn.Module):
             terms.update(embedding_loss(self.net.head(feature), batch))
         return {"loss": self.total(terms), **{k: v.detach() for k, v in terms.items()}}
 
-    def total(self, terms: Dict[str, Tensor]) -> Tensor:
+    def total(self, terms: dict[str, Tensor]) -> Tensor:
         """Weigh the terms: hints count half once the embedding is trained too."""
         hints = sum(w * terms[f"hint{i}"] for i, w in enumerate(HINT_WEIGHTS) if "hint0" in terms)
         if "contrast" not in terms:

@@ -4,6 +4,7 @@
 --out runs/dsanet_s``. On a CPU it starts one single-thread process per core (two of them beat one
 with two threads); under ``torchrun`` it joins the group that is there.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -13,7 +14,6 @@ import os
 import time
 from functools import partial
 from pathlib import Path
-from typing import List
 
 import numpy as np
 import torch
@@ -23,54 +23,26 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from export import faces, hints
+from export.checkpoint import save_checkpoint
 from export.distil import Distiller
+from export.distil_data import Batches, fetch
 from export.dsanet import CONFIGS, DsaNet, DsaNetConfig, Pointwise
 from export.muon import Muon
-from export.teacher import normalise
 
 SAVE_EVERY_S = 60
 REPORT_EVERY_S = 20
 WARMUP_STEPS = 100
+VALIDATION_FACES = 1000
 ADAMW_SHARE = 0.3  # of the rate: Muon takes far larger steps than AdamW can
 
 
-class Batches:
-    """Draws training batches from the cached views, the same ones for the same seed."""
-
-    def __init__(self, cache: Path, device: torch.device):
-        self.views, self.device = hints.views(cache), device
-        self.bank = torch.from_numpy(np.array(self.views[0]["embedding"])).to(device)
-
-    def draw(self, phase: dict, seed: tuple) -> dict:
-        """Return one batch: image, three teacher features, embedding, rows, bank, bank_rows."""
-        rng = np.random.default_rng(seed)
-        view = self.views[rng.integers(len(self.views))]
-        rows = np.sort(rng.choice(len(view["images"]), phase["batch"], replace=False))
-        batch = fetch(view, rows, self.device, image=phase["name"] != "head")
-        bank_rows = torch.from_numpy(rng.choice(len(self.bank), phase.get("bank", 1), replace=False))
-        batch["rows"], batch["bank_rows"] = torch.from_numpy(rows).to(self.device), bank_rows
-        batch["bank"] = self.bank[bank_rows]
-        return batch
-
-
-def fetch(view: dict, rows: np.ndarray, device: torch.device, *, image: bool = True) -> dict:
-    """Read rows of a view as float tensors; a feature map is NCHW, channels last in memory."""
-    wanted = range(3) if image else (2,)
-    features = [
-        torch.from_numpy(view[f"feature{i}"][rows]).to(device).float().permute(0, 3, 1, 2)
-        for i in wanted
-    ]
-    batch = {"features": features, "embedding": torch.from_numpy(view["embedding"][rows]).to(device)}
-    if image:
-        batch["image"] = normalise(view["images"][rows]).to(device)
-    return batch
-
-
-def optimisers(net: DsaNet) -> List[torch.optim.Optimizer]:
+def optimisers(net: DsaNet) -> list[torch.optim.Optimizer]:
     """Muon for the hidden matrices, AdamW for the rest and for the large last projection."""
     matrices = [
-        m.weight for m in net.modules()
-        if isinstance(m, (Pointwise, nn.Linear)) and m is not net.head.project
+        m.weight
+        for m in net.modules()
+        if isinstance(m, (Pointwise, nn.Linear))
+        and m is not net.head.project
         and m.weight.requires_grad
     ]
     chosen = {id(p) for p in matrices}
@@ -89,7 +61,6 @@ class Trainer:
     def __init__(self, args: argparse.Namespace, recipe: dict, rank: int, ranks: int):
         self.args, self.recipe, self.rank, self.ranks = args, recipe, rank, ranks
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        torch.manual_seed(recipe["seed"] * 1000 + rank)
         self.net = self.build().to(self.device, memory_format=torch.channels_last)
         self.average = AveragedModel(
             self.net, multi_avg_fn=get_ema_multi_avg_fn(recipe["ema"]), use_buffers=True
@@ -123,9 +94,8 @@ class Trainer:
         if self.ranks > 1:
             module = DistributedDataParallel(module)
         optims = optimisers(self.net)
-        if state is not None and state["optimisers"]:
-            for optim, saved in zip(optims, state["optimisers"]):
-                optim.load_state_dict(saved)
+        for optim, saved in zip(optims, state["optimisers"] if state else []):
+            optim.load_state_dict(saved)
         self.loop(phase, module, optims)
         self.report(phase, 1.0, self.validate())
 
@@ -135,15 +105,14 @@ class Trainer:
         progress = self.progress(phase)
         while progress < 1:
             terms = self.train_step(phase, module, optims, progress)
-            now = time.monotonic()
+            self.step += 1
+            now, progress = time.monotonic(), self.progress(phase)
             if now - reported > REPORT_EVERY_S:
                 self.report(phase, progress, terms)
                 reported = now
             if now - saved > SAVE_EVERY_S:
                 self.save(optims)
                 saved = now
-            self.step += 1
-            progress = self.progress(phase)
 
     def progress(self, phase: dict) -> float:
         """Return the share of the phase that is done: by samples, or by the clock of rank 0."""
@@ -158,6 +127,7 @@ class Trainer:
         """Take one optimiser step and return the loss terms."""
         begun = time.monotonic()
         seed = (self.recipe["seed"], self.phase_index, self.step, self.rank)
+        torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
         batch = self.batches.draw(phase, seed)
         terms = module(batch, phase.get("forcing", 0.0) * (1 - progress))
         terms["loss"].backward()
@@ -176,21 +146,27 @@ class Trainer:
         """Measure the averaged network on faces that were never trained on."""
         net, sums = self.average.module.eval(), {}
         distiller = Distiller(net, "joint").eval()
-        for start in range(0, 1000, 50):
-            batch = fetch(self.validation, np.arange(start, start + 50), self.device)
-            batch.update(rows=torch.arange(50), bank_rows=torch.arange(50), bank=batch["embedding"])
+        parts = np.array_split(np.arange(VALIDATION_FACES), VALIDATION_FACES // 20)
+        for rows in parts:
+            batch = fetch(self.validation, rows, self.device)
+            own = torch.from_numpy(rows).to(self.device)
+            batch.update(rows=own, bank_rows=own, bank=batch["embedding"])
             for name, value in distiller(batch, 0.0).items():
-                sums[f"val_{name}"] = sums.get(f"val_{name}", 0.0) + float(value) / 20
+                sums[f"val_{name}"] = sums.get(f"val_{name}", 0.0) + float(value) / len(parts)
         return sums
 
     def report(self, phase: dict, progress: float, terms: dict) -> None:
         """Print one line and append it to ``log.jsonl`` (rank 0)."""
         if self.rank:
             return
-        row = {"phase": phase["name"], "step": self.step, "progress": round(progress, 4),
-               "samples": self.step * phase["batch"] * self.ranks,
-               "minutes": round(self.clock / 60, 2),
-               **{k: round(float(v), 4) for k, v in terms.items()}}
+        row = {
+            "phase": phase["name"],
+            "step": self.step,
+            "progress": round(progress, 4),
+            "samples": self.step * phase["batch"] * self.ranks,
+            "minutes": round(self.clock / 60, 2),
+            **{k: round(float(v), 4) for k, v in terms.items()},
+        }
         print(" ".join(f"{k} {v}" for k, v in row.items()), flush=True)
         with (self.args.out / "log.jsonl").open("a") as handle:
             handle.write(json.dumps(row) + "\n")
@@ -199,9 +175,14 @@ class Trainer:
         """Write the whole training state, atomically (rank 0)."""
         if self.rank:
             return
-        state = {"net": self.net.state_dict(), "average": self.average.state_dict(),
-                 "optimisers": [o.state_dict() for o in optims], "clock": self.clock,
-                 "phase_index": self.phase_index, "step": self.step}
+        state = {
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimisers": [o.state_dict() for o in optims],
+            "clock": self.clock,
+            "phase_index": self.phase_index,
+            "step": self.step,
+        }
         unfinished = self.args.out / "state.pt.partial"
         torch.save(state, unfinished)
         os.replace(unfinished, self.args.out / "state.pt")
@@ -215,22 +196,11 @@ class Trainer:
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
         self.phase_index, self.step, self.clock = (
-            state["phase_index"], state["step"] + bool(state["optimisers"]), state["clock"]
+            state["phase_index"],
+            state["step"],
+            state["clock"],
         )
         return state
-
-
-def save_checkpoint(net: DsaNet, path: Path) -> None:
-    """Write the network's configuration and weights; :func:`load_checkpoint` reads them."""
-    torch.save({"config": net.config.to_dict(), "weights": net.state_dict()}, path)
-
-
-def load_checkpoint(path: Path) -> DsaNet:
-    """Rebuild a network from its checkpoint, in evaluation mode."""
-    saved = torch.load(path, map_location="cpu", weights_only=True)
-    net = DsaNet(DsaNetConfig.from_dict(saved["config"]))
-    net.load_state_dict({k: v.float() for k, v in saved["weights"].items()})
-    return net.eval()
 
 
 def work(rank: int, args: argparse.Namespace, recipe: dict, ranks: int) -> None:
@@ -240,7 +210,9 @@ def work(rank: int, args: argparse.Namespace, recipe: dict, ranks: int) -> None:
         torch.set_num_threads(1)
     if ranks > 1:
         dist.init_process_group(
-            "nccl" if torch.cuda.is_available() else "gloo", rank=rank, world_size=ranks,
+            "nccl" if torch.cuda.is_available() else "gloo",
+            rank=rank,
+            world_size=ranks,
             init_method=None if "RANK" in os.environ else f"file://{args.out.resolve()}/rendezvous",
         )
     Trainer(args, recipe, rank, ranks).run()
@@ -256,7 +228,10 @@ def build_cache(args: argparse.Namespace, recipe: dict) -> None:
     jobs = [(train, f"train{i}", i) for i in range(recipe["views"])] + [(val, "val", 0)]
     for packed, name, seed in jobs:
         hints.build(
-            packed, args.cache / name, seed=seed, ranks=args.processes,
+            packed,
+            args.cache / name,
+            seed=seed,
+            ranks=args.processes,
             weights=args.data / "teachers" / "edgeface_xs.safetensors",
         )
 
@@ -264,8 +239,8 @@ def build_cache(args: argparse.Namespace, recipe: dict) -> None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``export train embedder``."""
     parser.add_argument("--recipe", type=Path, required=True, help="JSON: model, phases, rates")
-    parser.add_argument("--data", type=Path, required=True, help="folder with fairface112, teachers")
-    parser.add_argument("--out", type=Path, required=True, help="run folder: state, log, checkpoint")
+    parser.add_argument("--data", type=Path, required=True, help="fairface112, teachers")
+    parser.add_argument("--out", type=Path, required=True, help="state, log, checkpoint")
     parser.add_argument("--cache", type=Path, help="teacher views, 2.8 GB each [OUT/hints]")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="CPU processes")
 

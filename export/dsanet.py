@@ -4,10 +4,10 @@ Tensor shapes are NCHW. The backbone is three segments (28×28, 14×14 and 7×7)
 trained on its own against a teacher's feature map; the head turns the 7×7 map into 512 numbers.
 L2 normalisation stays outside the network: it is done once, in float, by the runtime.
 """
+
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Tuple
 
 import torch
 import torch.nn.functional as F
@@ -26,12 +26,12 @@ class DsaNetConfig:
     49 positions before the head (for occluded faces).
     """
 
-    widths: Tuple[int, int, int] = (32, 64, 128)
-    depths: Tuple[int, int, int] = (2, 5, 4)
-    kernels: Tuple[int, int, int] = (3, 5, 5)
+    widths: tuple[int, int, int] = (32, 64, 128)
+    depths: tuple[int, int, int] = (2, 5, 4)
+    kernels: tuple[int, int, int] = (3, 5, 5)
     expansion: int = 3
     groups: int = 1
-    feature_channels: Tuple[int, int, int] = (32, 64, 100)
+    feature_channels: tuple[int, int, int] = (32, 64, 100)
     head_dim: int = 128
     heads: int = 4
     mlp_ratio: int = 2
@@ -45,7 +45,7 @@ class DsaNetConfig:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, fields: dict) -> "DsaNetConfig":
+    def from_dict(cls, fields: dict) -> DsaNetConfig:
         """Rebuild a configuration from :meth:`to_dict` (lists become tuples)."""
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
 
@@ -90,7 +90,9 @@ class Block(nn.Module):
         return x + (change if self.scale is None else self.scale * change)
 
 
-def segment(inputs: int, width: int, outputs: int, stride: int, depth: int, **block) -> nn.Sequential:
+def segment(
+    inputs: int, width: int, outputs: int, stride: int, depth: int, **block
+) -> nn.Sequential:
     """Strided convolution, ``depth`` blocks and a 1×1 to ``outputs`` channels (never pooling)."""
     reduce = nn.Conv2d(inputs, width, stride, stride=stride)
     blocks = [Block(width, **block) for _ in range(depth)]
@@ -106,7 +108,11 @@ class Backbone(nn.Module):
         self.segments = nn.ModuleList(
             segment(i, w, o, s, d, kernel=k, expansion=config.expansion, groups=config.groups)
             for i, w, o, s, d, k in zip(
-                inputs, config.widths, config.feature_channels, strides, config.depths,
+                inputs,
+                config.widths,
+                config.feature_channels,
+                strides,
+                config.depths,
                 config.kernels,
             )
         )
@@ -181,7 +187,7 @@ class AveragePooling(nn.Module):
         return tokens.mean(1)
 
 
-def pooling(config: DsaNetConfig) -> Tuple[nn.Module, int]:
+def pooling(config: DsaNetConfig) -> tuple[nn.Module, int]:
     """Return the pooling module that ``config`` names and the number of channels it gives."""
     if config.pooling == "attention":
         return QueryPooling(config.head_dim, queries=config.queries), (
@@ -203,10 +209,12 @@ class Head(nn.Module):
         self.gate = nn.Linear(channels, 1) if config.spatial_gate else None
         self.inlet = nn.Linear(channels, config.head_dim)
         self.position = nn.Parameter(torch.randn(GRID * GRID, config.head_dim) * 0.02)
-        self.blocks = nn.Sequential(*(
-            AttentionBlock(config.head_dim, heads=config.heads, mlp_ratio=config.mlp_ratio)
-            for _ in range(config.attention_blocks)
-        ))
+        self.blocks = nn.Sequential(
+            *(
+                AttentionBlock(config.head_dim, heads=config.heads, mlp_ratio=config.mlp_ratio)
+                for _ in range(config.attention_blocks)
+            )
+        )
         self.pool, pooled = pooling(config)
         self.project = nn.Linear(pooled, EMBEDDING_DIM)
 

@@ -2,25 +2,25 @@
 
 Crops are uint8 RGB, (N, 112, 112, 3). Nothing here is written into the repository.
 """
+
 from __future__ import annotations
 
 import csv
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, Tuple
 
 import cv2
 import numpy as np
 
+from edgeface.align import align
+
 CROP = 112
-TEMPLATE = np.float32([  # the ArcFace template (InsightFace), pixels of a 112×112 crop
-    [38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655],
-    [70.7299, 92.2041],
-])
+MEAN = STD = 127.5
 LANDMARKS = ("right_eye", "left_eye", "nose", "right_mouth", "left_mouth")
 
 
-def read_tar(path: Path) -> Iterator[Tuple[str, np.ndarray]]:
+def read_tar(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     """Yield (member name, RGB uint8 image) in the archive's order."""
     with tarfile.open(path) as archive:
         for member in archive:
@@ -43,35 +43,40 @@ def aligned(path: Path) -> np.ndarray:
     return np.stack([image for _, image in read_tar(path)])
 
 
-def similarity(points: np.ndarray) -> np.ndarray:
-    """Return the 2×3 least-squares similarity transform from (5, 2) ``points`` to the template."""
-    x, y = points.T
-    one, zero = np.ones(5), np.zeros(5)
-    system = np.concatenate([np.stack([x, -y, one, zero], 1), np.stack([y, x, zero, one], 1)])
-    a, b, tx, ty = np.linalg.lstsq(system, TEMPLATE.T.ravel(), rcond=None)[0]
-    return np.array([[a, -b, tx], [b, a, ty]])
-
-
 def align_scenes(folder: Path) -> np.ndarray:
     """Align the faces of ``scenes.tar`` by the landmarks of ``scenes.csv``."""
     landmarks = read_landmarks(folder / "scenes.csv")
-    crops = []
-    for name, image in read_tar(folder / "scenes.tar"):
-        matrix = similarity(landmarks[name])
-        crops.append(cv2.warpAffine(image, matrix, (CROP, CROP), flags=cv2.INTER_LINEAR))
-    return np.stack(crops)
+    scenes = read_tar(folder / "scenes.tar")
+    return np.stack([align(image, landmarks[name]) for name, image in scenes])
 
 
 def training_faces(data: Path) -> np.ndarray:
     """Return the embedder's training crops: FairFace train and the FairFace scenes, aligned."""
-    return np.concatenate([
-        aligned(data / "fairface112" / "train.tar"), align_scenes(data / "fairface224")
-    ])
+    return np.concatenate(
+        [aligned(data / "fairface112" / "train.tar"), align_scenes(data / "fairface224")]
+    )
 
 
 def held_out_faces(data: Path, count: int = 1000) -> np.ndarray:
-    """Return FairFace validation crops, which are never trained on."""
+    """Return the first FairFace validation crops, which are never trained on."""
     return aligned(data / "fairface112" / "val.tar")[:count]
+
+
+def calibration_faces(data: Path, count: int) -> np.ndarray:
+    """Return the last FairFace validation crops: neither trained on nor validated with."""
+    return aligned(data / "fairface112" / "val.tar")[-count:]
+
+
+def identities(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return (N, 112, 112, 3) crops and (N,) names from a tar of ``identity/photo.jpg``."""
+    named = list(read_tar(path))
+    people = np.array([name.split("/")[-2] for name, _ in named])
+    return np.stack([image for _, image in named]), people
+
+
+def normalised(crops: np.ndarray) -> np.ndarray:
+    """Turn RGB uint8 crops (N, 112, 112, 3) into the network's input, float32 NCHW in [-1, 1]."""
+    return np.ascontiguousarray(((crops.astype(np.float32) - MEAN) / STD).transpose(0, 3, 1, 2))
 
 
 def jitter_matrix(rng: np.random.Generator) -> np.ndarray:
@@ -105,6 +110,9 @@ def view(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.5:
         face = face[:, ::-1]
     face = cv2.warpAffine(
-        np.ascontiguousarray(face), jitter_matrix(rng), (CROP, CROP), borderMode=cv2.BORDER_REPLICATE
+        np.ascontiguousarray(face),
+        jitter_matrix(rng),
+        (CROP, CROP),
+        borderMode=cv2.BORDER_REPLICATE,
     )
     return degrade(face, rng) if rng.random() < 0.5 else face

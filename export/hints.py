@@ -4,11 +4,12 @@ One folder per view, memory-mapped .npy files: ``images`` uint8 NHWC, ``feature0
 ``embedding`` float32. A feature map is standardised per channel with the statistics of the first
 view (``scale.npz``), so that all channels weigh the same and INT8 ranges come out even.
 """
+
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Callable, List
+from typing import Callable
 
 import numpy as np
 import torch
@@ -44,7 +45,7 @@ def _fill(rank: int, ranks: int, packed: Path, folder: Path, seed: int, weights:
     starts = range(rank * BATCH, len(crops), ranks * BATCH)
     for start in tqdm(starts, desc=folder.name, disable=rank > 0, mininterval=5):
         rng = np.random.default_rng((seed, start))
-        batch = crops[start:start + BATCH]
+        batch = crops[start : start + BATCH]
         if seed:
             batch = np.stack([faces.view(face, rng) for face in batch])
         with torch.inference_mode():
@@ -68,8 +69,8 @@ def _standardise(view: dict, scale: dict) -> None:
     for i in range(len(FEATURES)):
         feature = view[f"feature{i}"]
         for start in range(0, len(feature), 1024):
-            part = feature[start:start + 1024].astype(np.float32)
-            feature[start:start + 1024] = (part - scale[f"mean{i}"]) / scale[f"std{i}"]
+            part = feature[start : start + 1024].astype(np.float32)
+            feature[start : start + 1024] = (part - scale[f"mean{i}"]) / scale[f"std{i}"]
 
 
 def pack(path: Path, read: Callable[[], np.ndarray]) -> Path:
@@ -96,6 +97,6 @@ def build(packed: Path, folder: Path, *, seed: int, weights: Path, ranks: int) -
     partial.rename(folder)
 
 
-def views(root: Path) -> List[dict]:
+def views(root: Path) -> list[dict]:
     """Memory-map all finished training views."""
     return [load(folder) for folder in sorted(root.glob("train*")) if not folder.suffix]

@@ -4,6 +4,7 @@ Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers". ``torch.opti
 Newton–Schulz iteration in bfloat16, which CPUs without bfloat16 emulate: 470 ms a step for 18 small
 matrices here against 20 ms in float32.
 """
+
 from __future__ import annotations
 
 import torch
@@ -25,7 +26,9 @@ def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Nesterov momentum, orthogonalised, scaled so that its RMS is AdamW's (factor 0.2·√max)."""
 
-    def __init__(self, params, *, lr: float = 0.02, momentum: float = 0.95, weight_decay: float = 0.0):
+    def __init__(
+        self, params, *, lr: float = 0.02, momentum: float = 0.95, weight_decay: float = 0.0
+    ):
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()

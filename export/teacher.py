@@ -2,14 +2,16 @@
 
 Needs ``timm`` and ``safetensors`` (export/requirements-teacher.txt); used to train, never shipped.
 """
+
 from __future__ import annotations
 
 from pathlib import Path
-from typing import List, Tuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from export import faces
 
 FEATURES = ((32, 28), (64, 14), (100, 7))
 
@@ -24,7 +26,7 @@ def _declare_torchvision_operators() -> torch.library.Library:
 
 def normalise(images: np.ndarray) -> Tensor:
     """Map RGB uint8 (N, 112, 112, 3) to float32 (N, 3, 112, 112), channels last, in [-1, 1]."""
-    return (torch.from_numpy(images).float() - 127.5).div_(127.5).permute(0, 3, 1, 2)
+    return (torch.from_numpy(images).float() - faces.MEAN).div_(faces.STD).permute(0, 3, 1, 2)
 
 
 class Teacher(nn.Module):
@@ -40,7 +42,7 @@ class Teacher(nn.Module):
         self.net.load_state_dict(load_file(weights))
         self.eval().requires_grad_(False)
 
-    def forward(self, image: Tensor) -> Tuple[List[Tensor], Tensor]:
+    def forward(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
         """Return ([28×28×32, 14×14×64, 7×7×100 as NCHW], unit embedding (N, 512))."""
         features, x = [], self.net.stem(image)
         for stage in self.net.stages:

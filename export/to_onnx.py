@@ -4,6 +4,7 @@ What training needs and inference does not is folded away first: BatchNorm into 
 convolution before it, the residual scale into the projection. The graph has Conv, Relu, Add and
 the head's MatMul, Softmax, LayerNormalization and Gelu; the batch size is free.
 """
+
 from __future__ import annotations
 
 import copy
@@ -37,7 +38,12 @@ def fold(net: DsaNet) -> DsaNet:
 def export_float(net: DsaNet, path: Path) -> None:
     """Write the folded network; input (N, 3, 112, 112), output (N, 512), not normalised."""
     torch.onnx.export(
-        fold(net), (torch.zeros(1, 3, 112, 112),), str(path), dynamo=False, opset_version=OPSET,
-        input_names=[INPUT], output_names=[OUTPUT],
+        fold(net),
+        (torch.zeros(1, 3, 112, 112),),
+        str(path),
+        dynamo=False,
+        opset_version=OPSET,
+        input_names=[INPUT],
+        output_names=[OUTPUT],
         dynamic_axes={INPUT: {0: "batch"}, OUTPUT: {0: "batch"}},
     )

@@ -1,0 +1,35 @@
+"""``python -m export``: train, quantise, measure and pack, on the training host."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+# Each module has add_arguments(parser) and run(args) -> exit code; only the named one is imported.
+COMMANDS = {
+    "train embedder": ("export.distil_train", "distil DSA-Net from the teacher"),
+    "train detector": ("export.detector_train", "train the detector on composed scenes"),
+    "quantise detector": ("export.detector_quantise", "detector to float and INT8 ONNX"),
+    "measure detector": ("export.detector_eval", "detector against its teacher"),
+    "pack": ("export.pack", "embedder to ONNX, thresholds, self-test, card: one .efb bundle"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    name = next((n for n in COMMANDS if words[: len(n.split())] == n.split()), None)
+    if name is None:
+        listed = "\n".join(f"  {n:20} {text}" for n, (_, text) in COMMANDS.items())
+        print(f"usage: python -m export COMMAND [--help]\n\ncommands:\n{listed}")
+        return 0 if words in (["-h"], ["--help"]) else 2
+    module = importlib.import_module(COMMANDS[name][0])
+    parser = argparse.ArgumentParser(f"python -m export {name}", description=module.__doc__)
+    module.add_arguments(parser)
+    return module.run(parser.parse_args(words[len(name.split()) :]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

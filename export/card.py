@@ -1,0 +1,84 @@
+"""The MODEL_CARD.md of a bundle, written from its manifest: no number stands here twice."""
+
+from __future__ import annotations
+
+import json
+
+TEMPLATE = """\
+# Model card: {name} {version} ({precision})
+
+A face detector and a face embedder (DSA-Net: depthwise-separable convolutions, multi-head
+attention, 512 numbers per face) for door access on embedded boards, trained by the edgeface
+project with the scripts in its `export/` folder.
+
+## What it is for
+Comparing a face in front of a camera with enrolled faces (1:1 and 1:N), together with liveness
+detection and a person who can be called. Faces upright within about 40 degrees, 20 pixels wide or
+more, eyes visible.
+
+## What it must not be used for
+- As the only proof of who somebody is where a mistake does harm: law enforcement, borders,
+  payments, surveillance of public places.
+- Without liveness detection: this bundle cannot tell a face from a photo of it.
+- Guessing age, gender, origin or feelings: it was not made for that.
+- Claims on data sets it was not measured on. LFW results are no proof of fitness for commercial
+  use, as the LFW site itself says.
+
+## Files
+{files}
+
+## Thresholds
+From {source}. Best person must lead the next by {margin}.
+
+| false accept rate | cosine |
+|---|---|
+{thresholds}
+
+## What was measured
+{accuracy}
+
+## Data
+{data}
+
+## Teachers
+{teachers}
+
+The weights themselves are {weights}. The teachers' own training data is for research: whether
+that restricts a student that never saw it is an open legal question; ask before you sell.
+
+## Known limits
+- FairFace labels show nearly all different people, so the embedder never saw two photos of one
+  person in training; it imitates a teacher that did.
+- Accuracy per age, gender and group was not measured for this version.
+- Masks, strong side light, profiles and infrared pictures were not trained for.
+
+## Tools
+{tools}
+"""
+
+
+def render(manifest: dict, files: dict) -> str:
+    """Return the card of a manifest whose members are ``files`` (name to bytes)."""
+    thresholds, licences = manifest["thresholds"], manifest["licences"]
+    return TEMPLATE.format(
+        name=manifest["name"],
+        version=manifest["version"],
+        precision=manifest["stages"]["embedder"]["precision"],
+        files="\n".join(f"- `{name}`: {len(data):,} bytes" for name, data in files.items()),
+        source=thresholds["source"],
+        margin=thresholds["margin"],
+        thresholds="\n".join(f"| {r['far']:g} | {r['cosine']:.3f} |" for r in thresholds["by_far"]),
+        accuracy=_figures(manifest["accuracy"]),
+        data=_sources(licences["data"]),
+        teachers=_sources(licences["teachers"]),
+        weights=licences["weights"],
+        tools=", ".join(f"{name} {number}" for name, number in manifest["tools"].items()),
+    )
+
+
+def _sources(sources: list) -> str:
+    return "\n".join(f"- {s['name']}, {s['licence']}: {s['use']}" for s in sources)
+
+
+def _figures(accuracy: dict) -> str:
+    return f"```json\n{json.dumps(accuracy, indent=2, ensure_ascii=False)}\n```"

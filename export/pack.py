@@ -1,0 +1,145 @@
+"""Make a bundle: both networks in one precision, thresholds, self-test, model card.
+
+``python -m export pack --embedder dsanet_s.pt --detector DIR --data ../shared/data --out x.efb``.
+Thresholds come from CelebA identities, the INT8 ranges from FairFace validation crops; LFW is
+never read here. ``--measured`` takes the JSON that ``edgeface eval`` and the others printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import onnxruntime
+
+from edgeface.bundle import write_bundle
+from export import card, faces, selftest_inputs, threshold
+from export.checkpoint import load_checkpoint
+from export.quantise import quantise
+from export.to_onnx import INPUT, OUTPUT, export_float
+
+RECIPE = Path(__file__).with_name("recipes") / "bundle.json"
+CALIBRATION_FACES = 512
+DETECTOR_TEST_SIZE = (160, 192)
+SEEDS = (1, 2)
+TOOLS = ("torch", "onnx", "onnxruntime", "numpy")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``export pack``."""
+    parser.add_argument("--embedder", type=Path, required=True, help="checkpoint of train embedder")
+    parser.add_argument(
+        "--detector",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder of detector_quantise: detector_*.onnx, stage.json",
+    )
+    parser.add_argument("--data", type=Path, required=True, help="fairface112 and celeba240")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.efb")
+    parser.add_argument("--precision", choices=("int8", "float32"), default="int8")
+    parser.add_argument("--recipe", type=Path, default=RECIPE, help="names, licences, limits")
+    parser.add_argument("--measured", type=Path, help="JSON object for the manifest and the card")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the bundle; returns the exit code."""
+    recipe = json.loads(args.recipe.read_text())
+    measured = json.loads(args.measured.read_text()) if args.measured else {}
+    with TemporaryDirectory() as folder:
+        embedder = build_embedder(args, Path(folder))
+        thresholds, accuracy = measure(embedder, args.data, recipe)
+        suffix = "int8" if args.precision == "int8" else "float"
+        detector = args.detector / f"detector_{suffix}.onnx"
+        stages = {"detector": detector_stage(args), "embedder": embedder_stage(args.precision)}
+        files = {"detector.onnx": detector.read_bytes(), "embedder.onnx": embedder.read_bytes()}
+    manifest = {
+        **recipe["manifest"],
+        "stages": stages,
+        "thresholds": thresholds,
+        "accuracy": {**accuracy, **measured.get("accuracy", {})},
+        "peak_memory_mb": measured.get("peak_memory_mb", 0),
+        "tools": {name: version(name) for name in TOOLS},
+    }
+    files["selftest.npz"] = selftest(stages, files)
+    files["MODEL_CARD.md"] = card.render(manifest, files).encode()
+    bundle = write_bundle(args.out, manifest, files)
+    print(f"{args.out}: {args.out.stat().st_size} bytes, model {bundle.model_id}")
+    return 0
+
+
+def build_embedder(args: argparse.Namespace, folder: Path) -> Path:
+    """Export the checkpoint, and quantise it unless float is asked for."""
+    source = folder / "embedder_float.onnx"
+    export_float(load_checkpoint(args.embedder), source)
+    if args.precision == "float32":
+        return source
+    crops = faces.calibration_faces(args.data, CALIBRATION_FACES)
+    target = folder / "embedder_int8.onnx"
+    batches = (faces.normalised(crops[i : i + 16]) for i in range(0, len(crops), 16))
+    quantise(source, target=target, batches=batches)
+    return target
+
+
+def measure(embedder: Path, data: Path, recipe: dict) -> tuple[dict, dict]:
+    """Return thresholds and accept rates on the CelebA identities."""
+    crops, people = faces.identities(data / "celeba240" / "aligned112.tar")
+    embeddings = threshold.embed(embedder, crops)
+    source = f"CelebA, {len(set(people))} people, {len(people)} aligned photos"
+    thresholds = threshold.choose(embeddings, people, source=source, margin=recipe["margin"])
+    return thresholds, {"celeba240": threshold.accept_rates(embeddings, people)}
+
+
+def detector_stage(args: argparse.Namespace) -> dict:
+    """Return the detector's manifest entry for this precision."""
+    stage = json.loads((args.detector / "stage.json").read_text())
+    return {**stage, "file": "detector.onnx", "precision": args.precision}
+
+
+def embedder_stage(precision: str) -> dict:
+    """Return the embedder's manifest entry: RGB crops of 112 pixels, scaled to [-1, 1]."""
+    spec = {
+        "name": INPUT,
+        "layout": "NCHW",
+        "dtype": "float32",
+        "colour": "RGB",
+        "mean": [faces.MEAN] * 3,
+        "std": [faces.STD] * 3,
+        "height": 112,
+        "width": 112,
+    }
+    return {
+        "file": "embedder.onnx",
+        "format": "onnx",
+        "precision": precision,
+        "variant": "whole",
+        "input": spec,
+        "outputs": [OUTPUT],
+        "dim": 512,
+    }
+
+
+def selftest(stages: dict, files: dict) -> bytes:
+    """Run both networks on synthetic pictures and return selftest.npz."""
+    faces_in = [selftest_inputs.picture(112, 112, seed=seed) for seed in SEEDS]
+    scene = selftest_inputs.picture(*DETECTOR_TEST_SIZE, seed=SEEDS[0])
+    vectors = {
+        "embedder_input": selftest_inputs.normalised(stages["embedder"], faces_in),
+        "detector_input": selftest_inputs.normalised(stages["detector"], [scene]),
+    }
+    for name in ("detector", "embedder"):
+        session = onnxruntime.InferenceSession(
+            files[f"{name}.onnx"], providers=["CPUExecutionProvider"]
+        )
+        outputs = stages[name]["outputs"]
+        found = session.run(outputs, {stages[name]["input"]["name"]: vectors[f"{name}_input"]})
+        keys = ["embedder_output"] if name == "embedder" else [f"detector_{o}" for o in outputs]
+        vectors.update(zip(keys, found))
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **vectors)
+    return buffer.getvalue()
