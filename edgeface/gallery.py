@@ -144,7 +144,7 @@ class Gallery:
         threshold : float
             Least cosine of a match, -1 to 1; see `Bundle.threshold`.
         margin : float
-            Least lead over the second person, 0 to 2.
+            Least lead over the second person, 0 to 2. An exact tie is never a match.
         top_k : int
             How many candidates to return.
         """

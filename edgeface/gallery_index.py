@@ -67,12 +67,17 @@ def decide(
     best = ranked[0]
     if best.score < threshold:
         reason = "below_threshold"
-    elif len(ranked) > 1 and best.score - ranked[1].score < margin:
+    elif len(ranked) > 1 and _too_close(best.score - ranked[1].score, margin):
         reason = "within_margin"
     else:
         reason = "match"
     identity = best.name if reason == "match" else None
     return Identification(identity, best.score, ranked[:top_k], reason)
+
+
+def _too_close(lead: float, margin: float) -> bool:
+    # People who tie exactly cannot be told apart, even where no margin is asked for.
+    return lead < margin or lead == 0
 
 
 def require_number(value: float, what: str, *, low: float, high: float) -> float:

@@ -69,6 +69,18 @@ def test_the_same_face_under_two_names_is_nobody(gallery):
     assert [candidate.name for candidate in answer.candidates] == ["Ann", "Bob"]
 
 
+def test_exact_tie_is_nobody_even_without_a_margin(gallery):
+    gallery.enroll("Ann", AXES[:1])
+    gallery.enroll("Bob", AXES[:1])
+    assert gallery.identify(AXES[0], threshold=0.5, margin=0).reason == "within_margin"
+
+
+def test_lead_equal_to_the_margin_is_a_match(gallery):
+    gallery.enroll("Ann", AXES[:1])
+    gallery.enroll("Bob", between(0.5)[None])
+    assert gallery.identify(AXES[0], threshold=0.5, margin=0.5).identity == "Ann"
+
+
 def test_score_equal_to_the_threshold_is_a_match(gallery):
     gallery.enroll("Ann", AXES[:1])
     assert gallery.identify(AXES[0], threshold=1.0, margin=0).identity == "Ann"
@@ -142,5 +154,5 @@ def test_identify_equals_brute_force(counts, top_k, seed, threshold, margin):
     np.testing.assert_allclose(scores, [score for score, _ in expected[:top_k]], atol=1e-6)
     lead = expected[0][0] - expected[1][0] if len(expected) > 1 else 2.0
     if abs(expected[0][0] - threshold) > 1e-6 and abs(lead - margin) > 1e-6:
-        matches = expected[0][0] >= threshold and lead >= margin
+        matches = expected[0][0] >= threshold and lead >= margin  # no ties: random
         assert answer.identity == (expected[0][1] if matches else None)
