@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, help="folder with scenes.tar and scenes.csv")
     parser.add_argument("--checkpoint", required=True, help="written often, continued if there")
     parser.add_argument("--samples", type=int, default=160_000, help="canvases in all")
+    parser.add_argument("--photos", type=int, default=None, help="first photos only")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=4e-3)
     parser.add_argument("--seed", type=int, default=1)
@@ -219,7 +220,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"{parameter_count(trainer.net)} parameters on {device}, step {trainer.step}", flush=True)
     until = min(steps, trainer.step + args.stop_after) if args.stop_after else steps
     stream = batches(
-        load_photos(args.data),
+        load_photos(args.data, limit=args.photos),
         seed=args.seed,
         first=trainer.step,
         size=args.batch,
