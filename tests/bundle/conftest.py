@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import copy
 import io
+import json
+import warnings
+import zipfile
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -77,3 +81,24 @@ def bundle_path(tmp_path, manifest, members):
     path = tmp_path / "good.efb"
     write_bundle(path, manifest, members)
     return path
+
+
+@pytest.fixture
+def forge(tmp_path, manifest, members):
+    """Write a zip as asked, with a manifest that lists exactly ``members``."""
+
+    def write(entries=None, *, compression=zipfile.ZIP_STORED, extra=(), **changes):
+        path = tmp_path / "forged.efb"
+        listed = {
+            name: {"sha256": sha256(data).hexdigest(), "bytes": len(data)}
+            for name, data in members.items()
+        }
+        text = json.dumps({**manifest, "members": listed, **changes})
+        files = {"manifest.json": text.encode(), **members} if entries is None else entries
+        with warnings.catch_warnings(), zipfile.ZipFile(path, "w", compression) as archive:
+            warnings.simplefilter("ignore")  # zipfile warns of the duplicates that we want
+            for name, data in [*files.items(), *extra]:
+                archive.writestr(name, data)
+        return path
+
+    return write

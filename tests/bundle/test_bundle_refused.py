@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import struct
-import warnings
 import zipfile
-from hashlib import sha256
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,31 +14,9 @@ from edgeface.bundle import Bundle
 from edgeface.errors import (
     BundleError,
     BundleFormatError,
-    BundleIncompatibleError,
     BundleIntegrityError,
 )
 from tests.faults import unprivileged
-
-
-@pytest.fixture
-def forge(tmp_path, manifest, members):
-    """Write a zip as asked, with a manifest that lists exactly ``members``."""
-
-    def write(entries=None, *, compression=zipfile.ZIP_STORED, extra=(), **changes):
-        path = tmp_path / "forged.efb"
-        listed = {
-            name: {"sha256": sha256(data).hexdigest(), "bytes": len(data)}
-            for name, data in members.items()
-        }
-        text = json.dumps({**manifest, "members": listed, **changes})
-        files = {"manifest.json": text.encode(), **members} if entries is None else entries
-        with warnings.catch_warnings(), zipfile.ZipFile(path, "w", compression) as archive:
-            warnings.simplefilter("ignore")  # zipfile warns of the duplicates that we want
-            for name, data in [*files.items(), *extra]:
-                archive.writestr(name, data)
-        return path
-
-    return write
 
 
 def patch(path, offset, new):
@@ -243,53 +218,6 @@ def test_every_flipped_byte_of_a_member_is_refused(bundle_path, members):
         with pytest.raises(BundleIntegrityError):
             Bundle.open(bundle_path)
         patch(bundle_path, offset, whole[offset : offset + 1])
-
-
-# The manifest
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        (b"", "Expecting value"),
-        (b"\xff\xfe", "can't decode"),
-        (b'{"format": 1, "format": 1}', "key 'format' appears twice"),
-        (b'{"format": NaN}', "NaN is not a finite number"),
-        (b'{"format": 1e999}', "1e999 is not a finite number"),
-        (b"[" * 100_000, "nested too deeply"),
-        (b"9" * 5000, "."),
-    ],
-)
-def test_manifest_that_is_not_strict_json_is_refused(forge, text, reason):
-    with pytest.raises(BundleFormatError, match=reason):
-        Bundle.open(forge({"manifest.json": text}))
-
-
-@pytest.mark.parametrize("found", [2, 99])
-def test_newer_format_asks_for_an_upgrade(forge, found):
-    with pytest.raises(BundleFormatError, match=f"found {found}, this edgeface reads 1: upgrade"):
-        Bundle.open(forge(format=found, something_new=True))
-
-
-@pytest.mark.parametrize("found", [0, -1, "1", 1.5, True, None])
-def test_format_that_never_was_is_refused(forge, found):
-    with pytest.raises(BundleFormatError, match="manifest.json: format: found .*, expected"):
-        Bundle.open(forge(format=found))
-
-
-def test_bundle_for_other_soc_is_refused(forge):
-    path = forge(compatible=["rk3576", "t527"])
-    assert Bundle.open(path, board="t527").name == "synthetic"
-    with pytest.raises(
-        BundleIncompatibleError, match="is for rk3576, t527; this board is 'rk3588'"
-    ):
-        Bundle.open(path, board="rk3588")
-    with pytest.raises(BundleIncompatibleError, match="this board is 'any'"):
-        Bundle.open(path)
-
-
-def test_any_bundle_opens_on_every_board(bundle_path):
-    assert Bundle.open(bundle_path, board="rk3588").name == "synthetic"
 
 
 # Whatever happens to one byte
