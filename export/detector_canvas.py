@@ -140,16 +140,16 @@ def _jpeg(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return cv2.imdecode(cv2.imencode(".jpg", canvas, quality)[1], cv2.IMREAD_COLOR)
 
 
-def degrade(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def degrade(canvas: np.ndarray, rng: np.random.Generator, *, strength: float = 1.0) -> np.ndarray:
     """What a camera and a file format do: tone, grey, blur, low resolution, noise, JPEG.
 
-    Geometry is untouched, so labels stay right.
+    Geometry is untouched, so labels stay right. ``strength`` scales how often each happens.
     """
-    if rng.random() < 0.6:
+    if rng.random() < 0.6 * strength:
         canvas = cv2.LUT(canvas, _tone_curve(rng)[None])
-    if rng.random() < 0.08:
+    if rng.random() < 0.08 * strength:
         canvas = cv2.cvtColor(cv2.cvtColor(canvas, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
     for chance, effect in ((0.2, _blur), (0.1, _resample), (0.25, _sensor_noise), (0.35, _jpeg)):
-        if rng.random() < chance:
+        if rng.random() < chance * strength:
             canvas = effect(canvas, rng)
     return canvas

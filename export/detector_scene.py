@@ -12,18 +12,11 @@ from export import detector_data as data
 from export.detector_net import STRIDES
 
 CANVAS_SIZES = (
-    (160, 160),
-    (160, 160),
-    (160, 192),
-    (192, 160),
-    (192, 192),
-    (192, 192),
-    (192, 256),
-    (256, 192),
-    (224, 224),
-    (256, 256),
-    (224, 320),
-)
+    (128, 160), (160, 128), (160, 160), (160, 160), (160, 160), (160, 192), (192, 160), (192, 192),
+    (192, 192), (224, 224), (256, 256),
+)  # fmt: skip
+SHARES = (0.42, 0.26, 0.18)  # portraits, groups, mosaics; the rest has no face
+CLEAN_SHARES = (0.62, 0.14, 0.12)
 FACE_SIZE_OF_STRIDE = {8: (0.0, 52.0), 16: (40.0, 118.0), 32: (86.0, 1e9)}
 POSITIVE_RADIUS_STRIDES = 1.25
 NEGATIVE, IGNORED = -1, -2
@@ -183,20 +176,25 @@ def _mosaic(canvas: _Canvas) -> None:
 
 
 def compose(
-    photos: data.Photos, rng: np.random.Generator, *, height: int, width: int
+    photos: data.Photos, rng: np.random.Generator, *, height: int, width: int, clean: bool = False
 ) -> data.Scene:
-    """One training scene: 42 % portraits, 26 % groups, 18 % mosaics, 14 % without a face."""
+    """One training scene: a portrait, a group, a mosaic, or a canvas without a face.
+
+    ``clean`` scenes are mostly portraits and degraded half as often: the last part of a training
+    run uses them, because they are what cameras send and what landmarks are judged on.
+    """
     canvas = _Canvas(photos, rng, data.background(photos, rng, height=height, width=width))
+    portrait, group, mosaic = CLEAN_SHARES if clean else SHARES
     kind = rng.random()
-    if kind < 0.42:
+    if kind < portrait:
         _portrait(canvas)
-    elif kind < 0.68:
+    elif kind < portrait + group:
         _group(canvas)
-    elif kind < 0.86:
+    elif kind < portrait + group + mosaic:
         _mosaic(canvas)
     if rng.random() < 0.05:
         canvas_parts.draw_text(canvas.image, rng, lines=1)
-    image = canvas_parts.degrade(canvas.image, rng)
+    image = canvas_parts.degrade(canvas.image, rng, strength=0.5 if clean else 1.0)
     if rng.random() < 0.35:
         height, width = height - int(rng.integers(0, 32)), width - int(rng.integers(0, 32))
     return _scene(image, canvas.labels, height=height, width=width)
@@ -266,12 +264,14 @@ def _scene_targets(scene: data.Scene):
     return assigned, boxes, landmarks
 
 
-def make_batch(photos: data.Photos, *, seed: int, step: int, size: int) -> Batch:
+def make_batch(
+    photos: data.Photos, *, seed: int, step: int, size: int, clean: bool = False
+) -> Batch:
     """The batch of a training step: a function of its arguments alone, so a run can resume."""
     cv2.setNumThreads(1)
     rng = np.random.default_rng([seed, step])
     height, width = CANVAS_SIZES[rng.integers(len(CANVAS_SIZES))]
-    scenes = [compose(photos, rng, height=height, width=width) for _ in range(size)]
+    scenes = [compose(photos, rng, height=height, width=width, clean=clean) for _ in range(size)]
     targets = [_scene_targets(scene) for scene in scenes]
     assigned, boxes, landmarks = (np.stack(parts) for parts in zip(*targets))
     return Batch(np.stack([scene.image for scene in scenes]), assigned, boxes, landmarks)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import multiprocessing
 import os
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import torch
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from export.detector_data import Photos, load_photos
 from export.detector_losses import detector_loss
@@ -21,6 +24,7 @@ from export.muon import Muon
 EMA_DECAY = 0.998
 WARM_UP_STEPS = 200
 MUON_RATE_FACTOR = 3.0
+CLEAN_PART = 0.4
 PIXEL_MEAN = PIXEL_STD = 127.5
 
 
@@ -30,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", required=True, help="written often, continued if there")
     parser.add_argument("--samples", type=int, default=160_000, help="canvases in all")
     parser.add_argument("--photos", type=int, default=None, help="first photos only")
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=4e-3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1, help="threads of the training process")
@@ -61,7 +65,7 @@ class Trainer:
         others = [p for p in self.net.parameters() if not is_pointwise(p)]
         self.optimisers = {
             "muon": Muon(self.matrices, lr=0.0, weight_decay=0.02),
-            "adam": torch.optim.Adam(others),
+            "adam": torch.optim.Adam(others, fused=True),
         }
         self.average = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
         self.step = 0
@@ -95,12 +99,13 @@ class Trainer:
 
     def _update_average(self) -> None:
         decay = min(EMA_DECAY, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for name, value in self.net.state_dict().items():
-                if value.dtype.is_floating_point:
-                    self.average[name].lerp_(value, 1 - decay)
-                else:
-                    self.average[name].copy_(value)
+        now = self.net.state_dict()
+        names = [name for name, value in now.items() if value.dtype.is_floating_point]
+        get_ema_multi_avg_fn(decay)(
+            [self.average[name] for name in names], [now[name] for name in names], None
+        )
+        for name in now.keys() - set(names):
+            self.average[name].copy_(now[name])
 
     def save(self, path: Path) -> None:
         """Write everything that a resumed run needs; never leaves half a file."""
@@ -143,32 +148,26 @@ def load_network(path) -> DetectorNet:
     return net.eval()
 
 
-def _compose_forever(
-    photos: Photos, queue, *, seed: int, first: int, every: int, size: int
-) -> None:
+def _compose_forever(make, queue, *, first: int, every: int) -> None:
     os.nice(5)
     torch.set_num_threads(1)
-    step = first
-    while True:
-        queue.put(make_batch(photos, seed=seed, step=step, size=size))
-        step += every
+    for step in itertools.count(first, every):
+        queue.put(make(step=step))
 
 
-def batches(photos: Photos, *, seed: int, first: int, size: int, workers: int):
-    """Batches of steps ``first``, ``first + 1``, ... in order, however many processes make them."""
+def batches(make, *, first: int, workers: int):
+    """``make(step=...)`` of steps ``first``, ``first + 1``, ... in order, by so many processes."""
     if workers == 0:
-        step = first
-        while True:
-            yield make_batch(photos, seed=seed, step=step, size=size)
-            step += 1
+        for step in itertools.count(first):
+            yield make(step=step)
     context = multiprocessing.get_context("fork")
     queues = [context.Queue(6) for _ in range(workers)]
     processes = [
         context.Process(
             target=_compose_forever,
             daemon=True,
-            args=(photos, queue),
-            kwargs={"seed": seed, "first": first + i, "every": workers, "size": size},
+            args=(make, queue),
+            kwargs={"first": first + i, "every": workers},
         )
         for i, queue in enumerate(queues)
     ]
@@ -183,6 +182,12 @@ def batches(photos: Photos, *, seed: int, first: int, size: int, workers: int):
             process.terminate()
 
 
+def scheduled_batch(photos: Photos, *, seed: int, size: int, steps: int, step: int):
+    """The batch of a step of a run of ``steps``; the last `CLEAN_PART` of them are clean."""
+    clean = step >= (1 - CLEAN_PART) * steps
+    return make_batch(photos, seed=seed, step=step, size=size, clean=clean)
+
+
 def _report(trainer: Trainer, sums: list, *, count: int, rate: float) -> None:
     total, score, box, landmark = (value / count for value in sums)
     left = (trainer.steps - trainer.step) / max(rate, 1e-9) / 60
@@ -194,12 +199,12 @@ def _report(trainer: Trainer, sums: list, *, count: int, rate: float) -> None:
 
 
 def train(trainer: Trainer, stream, *, until: int, checkpoint: Path, save_every: int) -> None:
-    """Run steps up to ``until``, printing every 25 and saving every ``save_every``."""
+    """Run steps up to ``until``, printing every 50 and saving every ``save_every``."""
     sums, count, started = [0.0] * 4, 0, time.monotonic()
     while trainer.step < until:
         sums = [a + b for a, b in zip(sums, trainer.train_step(next(stream)))]
         count += 1
-        if count == 25 or trainer.step == until:
+        if count == 50 or trainer.step == until:
             _report(trainer, sums, count=count, rate=count / (time.monotonic() - started))
             sums, count, started = [0.0] * 4, 0, time.monotonic()
         if trainer.step % save_every == 0 or trainer.step == until:
@@ -219,13 +224,9 @@ def run(args: argparse.Namespace) -> int:
         trainer.load(checkpoint)
     print(f"{parameter_count(trainer.net)} parameters on {device}, step {trainer.step}", flush=True)
     until = min(steps, trainer.step + args.stop_after) if args.stop_after else steps
-    stream = batches(
-        load_photos(args.data, limit=args.photos),
-        seed=args.seed,
-        first=trainer.step,
-        size=args.batch,
-        workers=args.workers,
-    )
+    photos = load_photos(args.data, limit=args.photos)
+    make = partial(scheduled_batch, photos, seed=args.seed, size=args.batch, steps=steps)
+    stream = batches(make, first=trainer.step, workers=args.workers)
     train(trainer, stream, until=until, checkpoint=checkpoint, save_every=args.save_every)
     stream.close()
     return 0
