@@ -109,7 +109,7 @@ def small_disk(place: Path, *, kib: int):
     command = ["mount", "-t", "tmpfs", "-o", f"size={kib}k", "none", str(place)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        pytest.skip(f"cannot mount a RAM disk here: {done.stderr.strip()}")
+        pytest.skip(f"cannot mount a RAM disk here: {done.stderr.splitlines()[0]}")
     try:
         yield place
     finally:
