@@ -50,11 +50,17 @@ class Face:
 
 @dataclass(frozen=True)
 class Verification:
-    """Whether two faces are one person's: `same` is ``score >= threshold`` (both cosines)."""
+    """Whether two faces are one person's; true in a condition only when they are.
+
+    `same` is ``score >= threshold``; both are cosines, -1 to 1.
+    """
 
     same: bool
     score: float
     threshold: float
+
+    def __bool__(self) -> bool:
+        return self.same
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,7 @@ def test_strangers_are_not_the_same_person(
 ) -> None:
     result = pipeline.verify(astronaut_bgr, grace_hopper_bgr)
     assert not result.same and result.score < result.threshold
+    assert not result  # "if pipeline.verify(a, b)" must not open a door to strangers
 
 
 def test_threshold_follows_the_asked_false_accept_rate(
