@@ -209,6 +209,21 @@ class Pipeline:
         """
         return self.largest_face(image).embedding
 
+    def embed_aligned(self, crop: np.ndarray) -> np.ndarray:
+        """Return the embedding of a face that is aligned already.
+
+        Parameters
+        ----------
+        crop
+            (112, 112, 3) uint8 BGR, as `edgeface.align.align` cuts it.
+
+        Raises
+        ------
+        TypeError, ValueError, InferenceError
+            Not such a crop, or the model's run failed.
+        """
+        return self._embedder.embed(crop)
+
     def verify(
         self, first: np.ndarray, second: np.ndarray, *, far: float | None = None
     ) -> Verification:

@@ -17,6 +17,8 @@ from export.dsanet import DsaNet
 
 SHARPNESS = 20.0
 HINT_WEIGHTS = (0.25, 0.5, 1.0)
+JOINT_HINT_SHARE = 2.0
+CONTRAST_WEIGHT = 0.5
 PHASES = ("head", "backbone", "joint")
 
 
@@ -73,9 +75,9 @@ class Distiller(nn.Module):
         return {"loss": self.total(terms), **{k: v.detach() for k, v in terms.items()}}
 
     def total(self, terms: dict[str, Tensor]) -> Tensor:
-        """Weigh the terms: hints count half once the embedding is trained too."""
-        hints = sum(w * terms[f"hint{i}"] for i, w in enumerate(HINT_WEIGHTS) if "hint0" in terms)
-        if "contrast" not in terms:
-            return hints
-        share = 0.5 if self.phase == "joint" else 0.0
-        return terms["contrast"] + 2 * (1 - terms["cosine"]) + share * hints
+        """Weigh the terms; in ``joint`` the dense hints keep the backbone from drifting."""
+        loss = sum(w * terms[f"hint{i}"] for i, w in enumerate(HINT_WEIGHTS) if f"hint{i}" in terms)
+        if "contrast" in terms:
+            share = JOINT_HINT_SHARE if self.phase == "joint" else 0.0
+            loss = CONTRAST_WEIGHT * terms["contrast"] + 2 * (1 - terms["cosine"]) + share * loss
+        return loss

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.distributed as dist
-from torch import multiprocessing, nn
+from torch import Tensor, multiprocessing, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from export import faces, hints
-from export.checkpoint import save_checkpoint
+from export.checkpoint import load_checkpoint, save_checkpoint
 from export.distil import Distiller
 from export.distil_data import Batches, fetch
 from export.dsanet import CONFIGS, DsaNet, DsaNetConfig, Pointwise
@@ -55,6 +55,13 @@ def rate_factor(step: int, progress: float) -> float:
     return min(1.0, (step + 1) / WARMUP_STEPS) * (0.51 + 0.49 * math.cos(math.pi * progress))
 
 
+def running_average(decay: float, average: Tensor, value: Tensor, count: Tensor) -> Tensor:
+    """Exponential average that starts short: early weights would weigh on it for long."""
+    if not average.is_floating_point():  # a counter
+        return value
+    return average.lerp(value, max(1 - decay, 9 / (10 + int(count))))
+
+
 class Trainer:
     """One process of the group: owns the network, its average, and the place in the recipe."""
 
@@ -63,16 +70,18 @@ class Trainer:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.net = self.build().to(self.device, memory_format=torch.channels_last)
         self.average = AveragedModel(
-            self.net, multi_avg_fn=get_ema_multi_avg_fn(recipe["ema"]), use_buffers=True
+            self.net, avg_fn=partial(running_average, recipe["ema"]), use_buffers=True
         )
         self.phase_index, self.step, self.clock = 0, 0, 0.0
         self.batches = Batches(args.cache, self.device)
         self.validation = hints.load(args.cache / "val")
 
     def build(self) -> DsaNet:
-        """Build the recipe's network with the same weights on every rank."""
+        """Build the network with the same weights on every rank: the recipe's, or ``--init``."""
         overrides = self.recipe.get("overrides", {})
         config = DsaNetConfig.from_dict({**CONFIGS[self.recipe["model"]].to_dict(), **overrides})
+        if self.args.init:
+            return load_checkpoint(self.args.init)
         with torch.random.fork_rng():
             torch.manual_seed(self.recipe["seed"])
             return DsaNet(config)
@@ -89,6 +98,8 @@ class Trainer:
 
     def run_phase(self, phase: dict, state: dict | None) -> None:
         """Train one phase from its beginning or from the saved state."""
+        if state is None:
+            self.average.n_averaged.zero_()
         module = Distiller(self.net, phase["name"])
         module.train()
         if self.ranks > 1:
@@ -242,6 +253,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="fairface112, teachers")
     parser.add_argument("--out", type=Path, required=True, help="state, log, checkpoint")
     parser.add_argument("--cache", type=Path, help="teacher views, 2.8 GB each [OUT/hints]")
+    parser.add_argument("--init", type=Path, help="checkpoint to start from, in place of noise")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="CPU processes")
 
 

@@ -24,7 +24,7 @@ from export.quantise import quantise
 from export.to_onnx import INPUT, OUTPUT, export_float
 
 RECIPE = Path(__file__).with_name("recipes") / "bundle.json"
-CALIBRATION_FACES = 512
+CALIBRATION_FACES = 128
 DETECTOR_TEST_SIZE = (160, 192)
 SEEDS = (1, 2)
 TOOLS = ("torch", "onnx", "onnxruntime", "numpy")

@@ -83,10 +83,15 @@ def quantise(
             weight_type=QuantType.QInt8,
             activation_type=QuantType.QUInt8,
             calibrate_method=methods[method],
-            nodes_to_exclude=list(keep_float),
+            nodes_to_exclude=[*keep_float, *_normalisations(graph)],
             extra_options={"CalibPercentile": PERCENTILE},
         )
     _finish(target)
+
+
+def _normalisations(graph: onnx.GraphProto) -> list[str]:
+    """LayerNormalization nodes: ONNX Runtime computes them in float anyway."""
+    return [node.name for node in graph.node if node.op_type == "LayerNormalization"]
 
 
 def _require_nodes(graph: onnx.GraphProto, names: Sequence[str]) -> None:
