@@ -30,6 +30,7 @@ lint: $(VENV)/.edgeface-test
 
 bench: $(VENV)/.edgeface-demo
 	$(python) tests/bench_match.py
+	$(python) tests/bench_verify.py
 
 $(VENV)/.edgeface-demo: $(native) | $(VENV)/pyvenv.cfg
 	@echo "Building edgeface and installing what it runs on into $(VENV) ..."
