@@ -122,7 +122,8 @@ def _blur(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return cv2.filter2D(canvas, -1, kernel / kernel.sum())
 
 
-def _resample(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def resample(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Shrink to 40 to 90 % and enlarge again: a face from few pixels."""
     height, width = canvas.shape[:2]
     factor = rng.uniform(0.4, 0.9)
     small = cv2.resize(canvas, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
@@ -149,7 +150,7 @@ def degrade(canvas: np.ndarray, rng: np.random.Generator, *, strength: float = 1
         canvas = cv2.LUT(canvas, _tone_curve(rng)[None])
     if rng.random() < 0.08 * strength:
         canvas = cv2.cvtColor(cv2.cvtColor(canvas, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-    for chance, effect in ((0.2, _blur), (0.1, _resample), (0.25, _sensor_noise), (0.35, _jpeg)):
+    for chance, effect in ((0.2, _blur), (0.1, resample), (0.25, _sensor_noise), (0.35, _jpeg)):
         if rng.random() < chance * strength:
             canvas = effect(canvas, rng)
     return canvas

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -15,6 +16,8 @@ CANVAS_SIZES = (
     (128, 160), (160, 128), (160, 160), (160, 160), (160, 160), (160, 192), (192, 160), (192, 192),
     (192, 192), (224, 224), (256, 256),
 )  # fmt: skip
+CLOSE_SIDE, CLOSE_FACE = 96, 64.0  # as the runtime's second look: edgeface.detect
+CLOSE_BATCH_FACTOR = 4  # close-ups are that much smaller, so a batch has more of them
 SHARES = (0.42, 0.26, 0.18)  # portraits, groups, mosaics; the rest has no face
 CLEAN_SHARES = (0.62, 0.14, 0.12)
 FACE_SIZE_OF_STRIDE = {8: (0.0, 52.0), 16: (40.0, 118.0), 32: (86.0, 1e9)}
@@ -200,6 +203,22 @@ def compose(
     return _scene(image, canvas.labels, height=height, width=width)
 
 
+def close_up(photos: data.Photos, rng: np.random.Generator) -> data.Scene:
+    """One face as the runtime's second look sees it: middle, size and angle nearly right."""
+    side = CLOSE_SIDE
+    maker = canvas_parts.blobs if rng.random() < 0.5 else partial(data.photo_background, photos)
+    canvas = _Canvas(photos, rng, maker(rng, height=side, width=side))
+    canvas.add_face(
+        centre=rng.normal(side / 2, 0.06 * CLOSE_FACE, 2),
+        size=CLOSE_FACE * float(np.exp(rng.normal(0, 0.09))),
+        angle=float(np.deg2rad(rng.normal(0, 6))),
+    )
+    if rng.random() < 0.3:
+        canvas.image = canvas_parts.resample(canvas.image, rng)
+    image = canvas_parts.degrade(canvas.image, rng, strength=0.5)
+    return _scene(image, canvas.labels, height=side, width=side)
+
+
 def _scene(image: np.ndarray, labels: list, *, height: int, width: int) -> data.Scene:
     """The scene whose picture ends at (height, width): black beyond, as the runtime pads to 32s."""
     image[height:] = 0
@@ -265,13 +284,21 @@ def _scene_targets(scene: data.Scene):
 
 
 def make_batch(
-    photos: data.Photos, *, seed: int, step: int, size: int, clean: bool = False
+    photos: data.Photos, *, seed: int, step: int, size: int, kind: str = "mixed"
 ) -> Batch:
-    """The batch of a training step: a function of its arguments alone, so a run can resume."""
+    """The batch of a training step: a function of its arguments alone, so a run can resume.
+
+    ``kind`` is "mixed", "clean" or "close": all scenes, clean ones, or `CLOSE_BATCH_FACTOR`
+    times as many close-ups.
+    """
     cv2.setNumThreads(1)
     rng = np.random.default_rng([seed, step])
     height, width = CANVAS_SIZES[rng.integers(len(CANVAS_SIZES))]
-    scenes = [compose(photos, rng, height=height, width=width, clean=clean) for _ in range(size)]
+    if kind == "close":
+        scenes = [close_up(photos, rng) for _ in range(size * CLOSE_BATCH_FACTOR)]
+    else:
+        make = partial(compose, photos, rng, height=height, width=width, clean=kind == "clean")
+        scenes = [make() for _ in range(size)]
     targets = [_scene_targets(scene) for scene in scenes]
     assigned, boxes, landmarks = (np.stack(parts) for parts in zip(*targets))
     return Batch(np.stack([scene.image for scene in scenes]), assigned, boxes, landmarks)

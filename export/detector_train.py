@@ -24,7 +24,7 @@ from export.muon import Muon
 EMA_DECAY = 0.998
 WARM_UP_STEPS = 200
 MUON_RATE_FACTOR = 3.0
-CLEAN_PART = 0.4
+MIXED_PART = 0.45
 PIXEL_MEAN = PIXEL_STD = 127.5
 
 
@@ -183,9 +183,13 @@ def batches(make, *, first: int, workers: int):
 
 
 def scheduled_batch(photos: Photos, *, seed: int, size: int, steps: int, step: int):
-    """The batch of a step of a run of ``steps``; the last `CLEAN_PART` of them are clean."""
-    clean = step >= (1 - CLEAN_PART) * steps
-    return make_batch(photos, seed=seed, step=step, size=size, clean=clean)
+    """The batch of a step of a run of ``steps``.
+
+    After the first `MIXED_PART` the scenes are clean, and every other batch is of close-ups.
+    """
+    late = step >= MIXED_PART * steps
+    kind = ("clean", "close")[step % 2] if late else "mixed"
+    return make_batch(photos, seed=seed, step=step, size=size, kind=kind)
 
 
 def _report(trainer: Trainer, sums: list, *, count: int, rate: float) -> None:
