@@ -71,7 +71,7 @@ setup(
     name="edgeface",
     version=(ROOT / "VERSION").read_text().strip(),
     description="Face recognition for door controllers: detect, align, embed, match",
-    long_description=(ROOT / "README.md").read_text() if (ROOT / "README.md").exists() else "",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.9",
