@@ -5,16 +5,17 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from export.detector_net import STRIDES
-from export.detector_scene import cell_centres
+from export.detector_net import SHAPE_STRIDE, STRIDES
+from export.detector_scene import CLOSE_FACE, CLOSE_SIDE
+from export.detector_targets import cell_centres
 
 BOX_WEIGHT, LANDMARK_WEIGHT = 2.0, 12.0
 LANDMARK_BETA = 0.01
 
 
 def join_levels(outputs: tuple) -> tuple:
-    """Nine maps to scores (N, C), boxes (N, C, 4) and landmarks (N, C, 10), raw values."""
-    flat = [output.flatten(2).transpose(1, 2) for output in outputs]
+    """Raw scores (N, C), boxes (N, C, 4) and landmarks (N, C, 10) of the first nine maps."""
+    flat = [output.flatten(2).transpose(1, 2) for output in outputs[: 3 * len(STRIDES)]]
     scores, boxes, landmarks = (torch.cat(flat[i::3], 1) for i in range(3))
     return scores[..., 0], boxes, landmarks
 
@@ -72,4 +73,17 @@ def detector_loss(outputs: tuple, *, assigned, boxes, landmarks, height: int, wi
         points / size, landmarks[found] / size, beta=LANDMARK_BETA, reduction="sum"
     ) / (10 * count)
     total = score_loss + BOX_WEIGHT * box_loss + LANDMARK_WEIGHT * landmark_loss
-    return total, (score_loss.detach(), box_loss.detach(), landmark_loss.detach())
+    return total, {"score": score_loss, "box": box_loss, "landmark": landmark_loss}
+
+
+def shape_loss(shape: torch.Tensor, landmarks: torch.Tensor) -> torch.Tensor:
+    """Smooth-L1 of close-ups' landmarks, in units of the face's nominal size.
+
+    ``shape`` (N, 10, 1, 1) is the network's last output, ``landmarks`` (N, 10) pixels; rows with
+    NaN (nothing to learn) do not count.
+    """
+    known = ~landmarks.isnan().any(1)
+    points = CLOSE_SIDE / 2 + shape[known, :, 0, 0] * SHAPE_STRIDE
+    return functional.smooth_l1_loss(
+        points / CLOSE_FACE, landmarks[known] / CLOSE_FACE, beta=LANDMARK_BETA
+    )

@@ -17,9 +17,11 @@ from torch import nn
 from torch.nn import functional
 
 STRIDES = (8, 16, 32)
-OUTPUT_NAMES = tuple(
-    f"{head}_{stride}" for stride in STRIDES for head in ("score", "box", "landmark")
+OUTPUT_NAMES = (
+    *(f"{head}_{stride}" for stride in STRIDES for head in ("score", "box", "landmark")),
+    "shape",
 )
+SHAPE_STRIDE, SHAPE_CELLS = 16, 6
 MEAN_FACE = ((-0.19, -0.19), (0.19, -0.19), (0.0, 0.05), (-0.16, 0.24), (0.16, 0.24))
 MEAN_SIDE = 4.2
 
@@ -34,7 +36,7 @@ class DetectorConfig:
     widths : channels at strides 8, 16 and 32.
     depths : separable blocks at strides 8, 16 and 32, the strided one included.
     pyramid : channels of the feature pyramid and of the score and box heads.
-    landmark_width : channels of the landmark head.
+    landmark_width, shape_width : channels of the cells' landmark head and of the close-up's.
     """
 
     stem: int = 8
@@ -43,6 +45,7 @@ class DetectorConfig:
     depths: tuple = (3, 4, 2)
     pyramid: int = 48
     landmark_width: int = 64
+    shape_width: int = 32
 
 
 def convolution(inputs: int, outputs: int, *, size: int = 1, stride: int = 1, groups: int = 1):
@@ -100,13 +103,33 @@ class Heads(nn.Module):
         return self.score(face), self.box(face), self.landmark(self.points(features))
 
 
+class ShapeHead(nn.Module):
+    """Five landmarks of the one face in a 96x96 close-up, read off all its 6x6 cells at once.
+
+    A cell's own landmark head must work wherever the face is; this one knows where it is, which
+    makes it several times as exact. It is a convolution, so larger inputs give a map of windows.
+    """
+
+    def __init__(self, config: DetectorConfig):
+        super().__init__()
+        self.tower = separable(config.pyramid, config.shape_width)
+        self.read = nn.Conv2d(config.shape_width, 10, SHAPE_CELLS)
+        nn.init.normal_(self.read.weight, std=0.005)
+        with torch.no_grad():
+            self.read.bias.copy_(torch.tensor(MEAN_FACE).flatten() * MEAN_SIDE)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return self.read(self.tower(features))
+
+
 class DetectorNet(nn.Module):
-    """(N, 3, H, W) float32, H and W multiples of 32, to nine raw maps.
+    """(N, 3, H, W) float32, H and W multiples of 32 and at least 96, to ten raw maps.
 
     For every stride s in 8, 16, 32, in the order of ``OUTPUT_NAMES``: score (N, 1, H/s, W/s)
     logits; box (N, 4, H/s, W/s): centre offset from the cell centre in strides, then the natural
     logarithm of width and height in strides; landmark (N, 10, H/s, W/s): x, y of the five points
-    as offsets from the cell centre in strides.
+    as offsets from the cell centre in strides. Last, shape (N, 10, H/16 - 5, W/16 - 5): the
+    landmarks of a close-up of 96x96 pixels as offsets from its middle, in 16 pixels.
     """
 
     def __init__(self, config: DetectorConfig = DetectorConfig()):
@@ -123,6 +146,7 @@ class DetectorNet(nn.Module):
         self.laterals = nn.ModuleList(convolution(w, config.pyramid) for w in config.widths)
         self.merges = nn.ModuleList(separable(config.pyramid, config.pyramid) for _ in STRIDES)
         self.heads = nn.ModuleList([Heads(config)] * len(STRIDES))
+        self.shape = ShapeHead(config)
 
     def forward(self, image: torch.Tensor) -> tuple:
         features = self.stem(image)
@@ -135,7 +159,9 @@ class DetectorNet(nn.Module):
         for level in reversed(range(len(STRIDES))):
             above = self._merge(level, laterals[level], above)
             outputs = [*self.heads[level](above), *outputs]
-        return tuple(outputs)
+            if STRIDES[level] == SHAPE_STRIDE:
+                shape = self.shape(above)
+        return (*outputs, shape)
 
     def unshared(self) -> DetectorNet:
         """A copy whose three strides have heads of their own, for export.

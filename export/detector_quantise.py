@@ -54,11 +54,11 @@ def export_float(net: DetectorNet, path) -> None:
     axes = {0: "batch", 2: "height", 3: "width"}
     dynamic = {INPUT_NAME: axes}
     for name in OUTPUT_NAMES:
-        stride = name.rsplit("_", 1)[1]
-        dynamic[name] = {0: "batch", 2: f"rows_{stride}", 3: f"columns_{stride}"}
+        grid = name.rsplit("_", 1)[-1]
+        dynamic[name] = {0: "batch", 2: f"rows_{grid}", 3: f"columns_{grid}"}
     torch.onnx.export(
         net.unshared().eval(),
-        (torch.zeros(1, 3, 64, 96),),
+        (torch.zeros(1, 3, 96, 128),),
         str(path),
         dynamo=False,
         opset_version=OPSET,

@@ -16,15 +16,17 @@ import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from export.detector_data import Photos, load_photos
-from export.detector_losses import detector_loss
+from export.detector_losses import LANDMARK_WEIGHT, detector_loss, shape_loss
 from export.detector_net import DetectorConfig, DetectorNet, parameter_count
-from export.detector_scene import make_batch
+from export.detector_targets import make_batch
 from export.muon import Muon
 
 EMA_DECAY = 0.998
 WARM_UP_STEPS = 200
 MUON_RATE_FACTOR = 3.0
+READING_RATE_FACTOR = 0.1
 MIXED_PART = 0.45
+FROZEN_PART = 0.15
 PIXEL_MEAN = PIXEL_STD = 127.5
 
 
@@ -62,39 +64,59 @@ class Trainer:
         self.net = DetectorNet(config).to(device, memory_format=torch.channels_last).train()
         self.pointwise = [p for p in self.net.parameters() if is_pointwise(p)]
         self.matrices = [p.detach().flatten(1) for p in self.pointwise]
-        others = [p for p in self.net.parameters() if not is_pointwise(p)]
+        reading = self.net.shape.read.weight
+        others = [p for p in self.net.parameters() if not is_pointwise(p) and p is not reading]
         self.optimisers = {
             "muon": Muon(self.matrices, lr=0.0, weight_decay=0.02),
-            "adam": torch.optim.Adam(others, fused=True),
+            "adam": torch.optim.Adam([{"params": others}, {"params": [reading]}], fused=True),
         }
+        self._set_factors(muon=MUON_RATE_FACTOR, others=1.0, reading=READING_RATE_FACTOR)
         self.average = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
         self.step = 0
 
-    def train_step(self, batch) -> tuple:
-        """One step on a ``detector_scene.Batch``; the loss and its three parts as floats."""
-        images = normalise(torch.from_numpy(batch.images).to(self.device))
-        targets = {
-            name: torch.from_numpy(getattr(batch, name)).to(self.device)
-            for name in ("assigned", "boxes", "landmarks")
-        }
-        total, parts = detector_loss(
-            self.net(images), height=images.shape[2], width=images.shape[3], **targets
-        )
+    def train_step(self, batch) -> dict:
+        """One step on a ``detector_targets.Batch``; the parts of its loss by name."""
+        self._freeze_statistics_late()
+        total, parts = self._loss(batch)
         self.net.zero_grad(set_to_none=True)
         total.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
         self._optimise()
         self._update_average()
         self.step += 1
-        return (float(total.detach()), *(float(part) for part in parts))
+        return {name: float(part.detach()) for name, part in parts.items()}
+
+    def _freeze_statistics_late(self) -> None:
+        """Scenes and close-ups share BatchNorm: in the end the weights fit the statistics kept."""
+        if self.step >= (1 - FROZEN_PART) * self.steps:
+            for layer in self.net.modules():
+                if isinstance(layer, torch.nn.BatchNorm2d):
+                    layer.eval()
+
+    def _set_factors(self, *, muon: float, others: float, reading: float) -> None:
+        groups = [g for optimiser in self.optimisers.values() for g in optimiser.param_groups]
+        for group, factor in zip(groups, (muon, others, reading)):
+            group["factor"] = factor
+
+    def _loss(self, batch) -> tuple:
+        images = normalise(torch.from_numpy(batch.images).to(self.device))
+        outputs = self.net(images)
+        if batch.shapes is not None:
+            loss = shape_loss(outputs[-1], torch.from_numpy(batch.shapes).to(self.device))
+            return LANDMARK_WEIGHT * loss, {"shape": loss}
+        targets = {
+            name: torch.from_numpy(getattr(batch, name)).to(self.device)
+            for name in ("assigned", "boxes", "landmarks")
+        }
+        return detector_loss(outputs, height=images.shape[2], width=images.shape[3], **targets)
 
     def _optimise(self) -> None:
         rate = learning_rate(self.step, steps=self.steps, peak=self.peak)
         for matrix, parameter in zip(self.matrices, self.pointwise):
-            matrix.grad = parameter.grad.flatten(1)
-        for name, optimiser in self.optimisers.items():
+            matrix.grad = None if parameter.grad is None else parameter.grad.flatten(1)
+        for optimiser in self.optimisers.values():
             for group in optimiser.param_groups:
-                group["lr"] = rate * (MUON_RATE_FACTOR if name == "muon" else 1.0)
+                group["lr"] = rate * group["factor"]
             optimiser.step()
 
     def _update_average(self) -> None:
@@ -192,25 +214,25 @@ def scheduled_batch(photos: Photos, *, seed: int, size: int, steps: int, step: i
     return make_batch(photos, seed=seed, step=step, size=size, kind=kind)
 
 
-def _report(trainer: Trainer, sums: list, *, count: int, rate: float) -> None:
-    total, score, box, landmark = (value / count for value in sums)
+def _report(trainer: Trainer, losses: list, *, rate: float) -> None:
+    names = ("score", "box", "landmark", "shape")
+    values = {name: [loss[name] for loss in losses if name in loss] for name in names}
+    means = "  ".join(f"{n} {sum(v) / len(v):.4f}" for n, v in values.items() if v)
     left = (trainer.steps - trainer.step) / max(rate, 1e-9) / 60
     print(
-        f"step {trainer.step}/{trainer.steps}  loss {total:.4f}  score {score:.4f}  "
-        f"box {box:.4f}  landmark {landmark:.4f}  {rate:.2f} steps/s  {left:.1f} min left",
+        f"step {trainer.step}/{trainer.steps}  {means}  {rate:.2f} steps/s  {left:.1f} min left",
         flush=True,
     )
 
 
 def train(trainer: Trainer, stream, *, until: int, checkpoint: Path, save_every: int) -> None:
     """Run steps up to ``until``, printing every 50 and saving every ``save_every``."""
-    sums, count, started = [0.0] * 4, 0, time.monotonic()
+    losses, started = [], time.monotonic()
     while trainer.step < until:
-        sums = [a + b for a, b in zip(sums, trainer.train_step(next(stream)))]
-        count += 1
-        if count == 50 or trainer.step == until:
-            _report(trainer, sums, count=count, rate=count / (time.monotonic() - started))
-            sums, count, started = [0.0] * 4, 0, time.monotonic()
+        losses.append(trainer.train_step(next(stream)))
+        if len(losses) == 50 or trainer.step == until:
+            _report(trainer, losses, rate=len(losses) / (time.monotonic() - started))
+            losses, started = [], time.monotonic()
         if trainer.step % save_every == 0 or trainer.step == until:
             trainer.save(checkpoint)
 

@@ -29,7 +29,7 @@ PUBLIC_NAMES_LIMIT = 15
 LAYERS = [
     ["errors", "schema", "_imageheader", "_reference", "_native"],
     ["image", "container", "manifest", "bundle", "backends", "backends.*"],
-    ["detect", "align", "quality", "embed", "gallery", "gallery_*", "selftest"],
+    ["detect", "detect_*", "align", "quality", "embed", "gallery", "gallery_*", "selftest"],
     ["pipeline"],
     ["cli", "cli_*", "demo", "draw", "evaluate", "pairs", "roc", "roc_*"],
     ["__main__"],

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeface.detect import Candidates, decode, merge
+from edgeface.detect_grid import Candidates, decode, merge
 
 STRIDES = (8, 16, 32)
 HEIGHT, WIDTH = 192, 256

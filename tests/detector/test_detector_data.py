@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from export import detector_canvas, detector_scene
+from export import detector_canvas
 from export.detector_data import (
     Photos,
     Scene,
@@ -16,7 +16,8 @@ from export.detector_data import (
     photos_from_arrays,
     transform_labels,
 )
-from export.detector_scene import IGNORED, NEGATIVE, assign, compose, make_batch
+from export.detector_scene import compose
+from export.detector_targets import IGNORED, NEGATIVE, assign, cell_centres, make_batch
 
 COLOURS = ((0, 0, 255), (0, 255, 0), (255, 0, 0), (0, 255, 255), (255, 0, 255))
 POINTS = ((75.0, 80.0), (150.0, 82.0), (112.0, 120.0), (80.0, 160.0), (146.0, 158.0))
@@ -123,4 +124,4 @@ def test_real_photos_load_and_compose(data_folder) -> None:
     batch = make_batch(photos, seed=0, step=0, size=4)
     cells = sum(batch.images.shape[1] * batch.images.shape[2] // s**2 for s in (8, 16, 32))
     assert batch.assigned.shape == (4, cells)
-    assert detector_scene.cell_centres(64, 96, 32).tolist()[0] == [16.0, 16.0]
+    assert cell_centres(64, 96, 32).tolist()[0] == [16.0, 16.0]
