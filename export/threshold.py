@@ -35,14 +35,23 @@ def all_pairs(embeddings: np.ndarray, people: np.ndarray) -> tuple[np.ndarray, n
 def choose(embeddings: np.ndarray, people: np.ndarray, *, source: str, margin: float) -> dict:
     """Return the manifest's ``thresholds``: the cosine at each false accept rate.
 
-    All pairs of the set are used, so that a rate of 1e-4 rests on thousands of impostors.
+    All pairs of the set are used, so that a rate of 1e-4 rests on thousands of impostors. Rates
+    that the set is too small to show are left out.
+
+    Raises
+    ------
+    ValueError
+        Too few impostor pairs even for the default rate.
     """
     scores, genuine = all_pairs(embeddings, people)
+    found = {far: threshold_at_far(scores, genuine, far) for far in FAR_TARGETS}
+    if found[DEFAULT_FAR] is None:
+        raise ValueError(
+            f"{source}: {int((~genuine).sum())} impostor pairs cannot show a false accept rate of "
+            f"{DEFAULT_FAR:g}; use at least {1 / DEFAULT_FAR:.0f}"
+        )
     counts = f"{int(genuine.sum())} genuine and {int((~genuine).sum())} impostor pairs"
-    rows = [
-        {"far": far, "cosine": round(threshold_at_far(scores, genuine, far), 4)}
-        for far in FAR_TARGETS
-    ]
+    rows = [{"far": f, "cosine": round(t, 4)} for f, t in found.items() if t is not None]
     return {
         "source": f"{source}: {counts}",
         "default_far": DEFAULT_FAR,
@@ -54,7 +63,5 @@ def choose(embeddings: np.ndarray, people: np.ndarray, *, source: str, margin: f
 def accept_rates(embeddings: np.ndarray, people: np.ndarray) -> dict:
     """Return the true accept rate at each false accept rate, as plain numbers."""
     scores, genuine = all_pairs(embeddings, people)
-    return {
-        f"tar_at_far_{far:g}": round(tar_at_far(scores, genuine, far).value, 4)
-        for far in FAR_TARGETS
-    }
+    rates = {far: tar_at_far(scores, genuine, far) for far in FAR_TARGETS}
+    return {f"tar_at_far_{far:g}": round(r.value, 4) for far, r in rates.items() if r is not None}
