@@ -47,8 +47,9 @@ def test_drifted_embedder_is_refused(pipeline: Pipeline, vectors: dict, tmp_path
 
 
 def test_drifted_detector_is_refused(pipeline: Pipeline, vectors: dict, tmp_path: Path) -> None:
-    vectors["detector_box_8"] = vectors["detector_box_8"] * 1.4
-    with pytest.raises(BundleIntegrityError, match="'box_8' is off by"):
+    output = pipeline.bundle.stage("detector")["outputs"][-1]
+    vectors[f"detector_{output}"] = vectors[f"detector_{output}"] * 1.4
+    with pytest.raises(BundleIntegrityError, match=f"'{output}' is off by"):
         Pipeline.open(_rebuilt(pipeline.bundle, tmp_path / "b.efb", vectors=vectors))
 
 
@@ -63,7 +64,7 @@ def test_embedder_to_which_all_faces_are_one_is_refused(
         Pipeline.open(path)
 
 
-@pytest.mark.parametrize("key", ["embedder_input", "embedder_output", "detector_score_16"])
+@pytest.mark.parametrize("key", ["embedder_input", "embedder_output", "detector_input"])
 def test_missing_vector_is_named(
     pipeline: Pipeline, vectors: dict, tmp_path: Path, key: str
 ) -> None:
