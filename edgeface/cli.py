@@ -62,6 +62,12 @@ def _run(args: argparse.Namespace) -> int:
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     import cv2
 
+    from edgeface import _native
+
+    try:
+        _native.active_isa()
+    except ValueError as error:  # EDGEFACE_ISA names none of them
+        raise UsageError(error) from error
     # OpenCV's own pool makes small crops slower, much so on a busy board.
     cv2.setNumThreads(args.threads)
     return importlib.import_module(COMMANDS[args.command][0]).run(args)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -175,6 +176,14 @@ def test_demo_finds_and_names_everyone(edgeface, tmp_path: Path) -> None:
 def test_wrong_usage_is_2(edgeface, arguments: tuple, expected: str) -> None:
     code, out, err = edgeface(*arguments)
     assert (code, out) == (2, "") and expected in err
+
+
+def test_unknown_isa_in_the_environment_is_wrong_usage() -> None:
+    environment = {**os.environ, "EDGEFACE_ISA": "abacus"}
+    command = [sys.executable, "-m", "edgeface", "info"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "abacus" in done.stderr and len(done.stderr.splitlines()) == 1
 
 
 def test_picture_of_unknown_kind_is_wrong_usage(edgeface, photos: Path) -> None:
