@@ -16,7 +16,7 @@ import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from export.detector_data import Photos, load_photos
-from export.detector_losses import LANDMARK_WEIGHT, detector_loss, shape_loss
+from export.detector_losses import SHAPE_WEIGHT, detector_loss, shape_loss
 from export.detector_net import DetectorConfig, DetectorNet, parameter_count
 from export.detector_targets import make_batch
 from export.muon import Muon
@@ -107,7 +107,7 @@ class Trainer:
         outputs = self.net(images)
         if batch.shapes is not None:
             loss = shape_loss(outputs[-1], torch.from_numpy(batch.shapes).to(self.device))
-            return LANDMARK_WEIGHT * loss, {"shape": loss}
+            return SHAPE_WEIGHT * loss, {"shape": loss}
         targets = {
             name: torch.from_numpy(getattr(batch, name)).to(self.device)
             for name in ("assigned", "boxes", "landmarks")
