@@ -210,17 +210,9 @@ class Pipeline:
         return self.largest_face(image).embedding
 
     def embed_aligned(self, crop: np.ndarray) -> np.ndarray:
-        """Return the embedding of a face that is aligned already.
+        """Return the embedding of a face that `edgeface.align.align` has cut already.
 
-        Parameters
-        ----------
-        crop
-            (112, 112, 3) uint8 BGR, as `edgeface.align.align` cuts it.
-
-        Raises
-        ------
-        TypeError, ValueError, InferenceError
-            Not such a crop, or the model's run failed.
+        `crop` is (112, 112, 3) uint8 BGR; else TypeError or ValueError. InferenceError as `analyze`.
         """
         return self._embedder.embed(crop)
 
