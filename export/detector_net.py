@@ -149,11 +149,7 @@ class DetectorNet(nn.Module):
         self.shape = ShapeHead(config)
 
     def forward(self, image: torch.Tensor) -> tuple:
-        features = self.stem(image)
-        laterals = []
-        for block, lateral in zip(self.stages, self.laterals):
-            features = block(features)
-            laterals.append(lateral(features))
+        laterals = self._laterals(image)
         outputs = []
         above = None
         for level in reversed(range(len(STRIDES))):
@@ -162,6 +158,23 @@ class DetectorNet(nn.Module):
             if STRIDES[level] == SHAPE_STRIDE:
                 shape = self.shape(above)
         return (*outputs, shape)
+
+    def shape_only(self, image: torch.Tensor) -> torch.Tensor:
+        """The last output alone, for less."""
+        above = None
+        for level, lateral in reversed(list(enumerate(self._laterals(image)))):
+            above = self._merge(level, lateral, above)
+            if STRIDES[level] == SHAPE_STRIDE:
+                return self.shape(above)
+        raise AssertionError("one stride has the shape head")
+
+    def _laterals(self, image: torch.Tensor) -> list:
+        features = self.stem(image)
+        laterals = []
+        for block, lateral in zip(self.stages, self.laterals):
+            features = block(features)
+            laterals.append(lateral(features))
+        return laterals
 
     def unshared(self) -> DetectorNet:
         """A copy whose three strides have heads of their own, for export.

@@ -49,10 +49,10 @@ class _Canvas:
         if rng.random() < 0.55 and self.clear_of_faces(body_box(box), spacing=0.0):
             data.draw_body(self.image, photos, rng, index=index, box=box)
         data.paste(self.image, photos, index, matrix, data.face_mask(photos, index, rng))
-        self._finish(box, landmarks)
+        self.finish(box, landmarks)
         return True
 
-    def _finish(self, box, landmarks) -> None:
+    def finish(self, box, landmarks) -> None:
         if self.rng.random() < 0.08:
             data.occlude(self.image, self.rng, box=box, landmarks=landmarks)
         self.labels.append((box, landmarks))
@@ -179,14 +179,22 @@ def close_up(photos: data.Photos, rng: np.random.Generator) -> data.Scene:
     side = CLOSE_SIDE
     maker = canvas_parts.blobs if rng.random() < 0.5 else partial(data.photo_background, photos)
     canvas = _Canvas(photos, rng, maker(rng, height=side, width=side))
-    canvas.add_face(
-        centre=rng.normal(side / 2, 0.07 * CLOSE_FACE, 2),
-        size=CLOSE_FACE * float(np.exp(rng.normal(0, 0.1))),
-        angle=float(np.deg2rad(rng.normal(0, 8))),
+    index = int(rng.integers(len(photos)))
+    matrix = data.face_transform(
+        photos,
+        index,
+        centre=rng.normal(side / 2, 0.05 * CLOSE_FACE, 2),
+        size=CLOSE_FACE * float(np.exp(rng.normal(0, 0.08))),
+        angle=float(np.deg2rad(rng.normal(0, 6))),
+        flip=rng.random() < 0.5,
     )
-    if rng.random() < 0.3:
+    whole = rng.random() < 0.85
+    mask = np.full((112, 112), 255, np.uint8) if whole else data.face_mask(photos, index, rng)
+    data.paste(canvas.image, photos, index, matrix, mask)
+    canvas.finish(*data.transform_labels(photos, index, matrix))
+    if rng.random() < 0.2:
         canvas.image = canvas_parts.resample(canvas.image, rng)
-    image = canvas_parts.degrade(canvas.image, rng, strength=0.5)
+    image = canvas_parts.degrade(canvas.image, rng, strength=0.4)
     return _scene(image, canvas.labels, height=side, width=side)
 
 

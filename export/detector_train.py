@@ -104,15 +104,17 @@ class Trainer:
 
     def _loss(self, batch) -> tuple:
         images = normalise(torch.from_numpy(batch.images).to(self.device))
-        outputs = self.net(images)
         if batch.shapes is not None:
-            loss = shape_loss(outputs[-1], torch.from_numpy(batch.shapes).to(self.device))
+            loss = shape_loss(
+                self.net.shape_only(images), torch.from_numpy(batch.shapes).to(self.device)
+            )
             return SHAPE_WEIGHT * loss, {"shape": loss}
         targets = {
             name: torch.from_numpy(getattr(batch, name)).to(self.device)
             for name in ("assigned", "boxes", "landmarks")
         }
-        return detector_loss(outputs, height=images.shape[2], width=images.shape[3], **targets)
+        height, width = images.shape[2:]
+        return detector_loss(self.net(images), height=height, width=width, **targets)
 
     def _optimise(self) -> None:
         rate = learning_rate(self.step, steps=self.steps, peak=self.peak)
@@ -211,10 +213,10 @@ def batches(make, *, first: int, workers: int):
 def scheduled_batch(photos: Photos, *, seed: int, size: int, steps: int, step: int):
     """The batch of a step of a run of ``steps``.
 
-    After the first `MIXED_PART` the scenes are clean, and every other batch is of close-ups.
+    After the first `MIXED_PART` the scenes are clean, and three of four batches are close-ups.
     """
     late = step >= MIXED_PART * steps
-    kind = ("clean", "close")[step % 2] if late else "mixed"
+    kind = ("clean", "close", "close", "close")[step % 4] if late else "mixed"
     return make_batch(photos, seed=seed, step=step, size=size, kind=kind)
 
 
