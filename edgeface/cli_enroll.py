@@ -11,10 +11,11 @@ from edgeface.cli_photo import Photo, analyze_photo
 from edgeface.cli_store import add_gallery_argument, gallery_path, open_gallery, valid_name
 from edgeface.errors import EdgeFaceError
 from edgeface.gallery import Gallery
-from edgeface.pipeline import Pipeline
+from edgeface.pipeline import Face, Pipeline
 
 _EPILOG = """\
-Every photo must show one face of good quality, or nothing at all is enrolled. Give two to five
+Every photo must show one face of good quality, or nothing at all is enrolled; small faces in the
+background (under a quarter of the largest one's area) do not count. Give two to five
 photos that differ in light and pose. Enrolling a known name adds photos to that person.
 
 examples:
@@ -23,6 +24,10 @@ examples:
 
 exit codes: 0 enrolled, 1 refused (the text says which photo and why), 2 wrong usage
 """
+
+
+RIVAL_AREA = 0.25
+"""A face of at least this share of the largest one's area could be the person meant as well."""
 
 
 class EnrolmentRefusedError(EdgeFaceError):
@@ -58,9 +63,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _fit_photo(photo: Photo, args: argparse.Namespace) -> Photo:
-    if len(photo.faces) > 1 and not args.largest:
+    prominent = sum(_area(face) >= RIVAL_AREA * _area(photo.faces[0]) for face in photo.faces)
+    if prominent > 1 and not args.largest:
         raise EnrolmentRefusedError(
-            f"{photo.path}: {len(photo.faces)} faces found, expected one; crop the photo, or take "
+            f"{photo.path}: {prominent} faces found, expected one; crop the photo, or take "
             "the largest face with --largest. Nothing was enrolled"
         )
     face = photo.faces[0]
@@ -70,6 +76,10 @@ def _fit_photo(photo: Photo, args: argparse.Namespace) -> Photo:
             "photo, or insist with --force. Nothing was enrolled"
         )
     return photo
+
+
+def _area(face: Face) -> float:
+    return face.box[2] * face.box[3]
 
 
 def _warnings(

@@ -212,7 +212,7 @@ class Pipeline:
     def embed_aligned(self, crop: np.ndarray) -> np.ndarray:
         """Return the embedding of a face that `edgeface.align.align` has cut already.
 
-        `crop` is (112, 112, 3) uint8 BGR; else TypeError or ValueError. InferenceError as `analyze`.
+        `crop` is (112, 112, 3) uint8 BGR, else TypeError or ValueError; InferenceError as above.
         """
         return self._embedder.embed(crop)
 

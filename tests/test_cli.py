@@ -52,7 +52,7 @@ def test_verify_says_different_people_with_3(edgeface, photos: Path) -> None:
     result = edgeface("verify", photos / "collins.png", photos / "hopper.jpg", "--json")
     report = _json(result, code=3)
     assert report["same"] is False and report["score"] < report["threshold"]
-    assert [photo["faces_found"] for photo in report["photos"]] == [1, 1]
+    assert all(photo["faces_found"] >= 1 for photo in report["photos"])
     assert list(report["photos"][0]["milliseconds"]) == ["decode", "detect", "align", "embed"]
 
 
@@ -98,6 +98,13 @@ def test_one_unfit_photo_enrols_nothing(edgeface, photos: Path, bad: str, expect
     code, out, err = edgeface("enroll", "Eileen", photos / "collins.png", photos / bad)
     assert (code, out) == (1, "") and expected in err and len(err.splitlines()) == 1
     assert _json(edgeface("gallery", "list", "--json"))["people"] == []
+
+
+def test_bystander_in_the_background_does_not_count(edgeface, photos: Path, tmp_path: Path) -> None:
+    collins, hopper = (cv2.imread(str(photos / name)) for name in ("collins.png", "hopper.jpg"))
+    collins[380:, 400:] = cv2.resize(hopper, (112, 132), interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(tmp_path / "background.png"), collins)
+    assert edgeface("enroll", "Eileen", tmp_path / "background.png")[0] == 0
 
 
 def test_blurred_photo_is_enrolled_only_by_force(edgeface, photos: Path, tmp_path: Path) -> None:
