@@ -1,19 +1,21 @@
 """Detect: a photo to boxes, scores and five landmarks per face, in two looks by one network.
 
 The first look finds faces in the whole photo. The second takes each face alone, turned upright
-and brought to one size, and places its landmarks more exactly.
+and brought to one size: it places the landmarks more exactly and must find the face again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 import cv2
 import numpy as np
 
 from edgeface.backends import Backend
-from edgeface.detect_grid import Detection, decode, merge
+from edgeface.detect_grid import Candidates, Detection, decode, merge
 from edgeface.detect_look import LOOK_SIDE, close_up, settle
 from edgeface.errors import BundleIncompatibleError
 from edgeface.image import require_image
@@ -83,19 +85,28 @@ class Detector:
         image = require_image(image)
         scaled, ratio = self._fit(image)
         outputs = self._backend.run({self._input: self._network_input(scaled)})
-        candidates = decode(outputs, strides=self._strides, score_threshold=self._score_threshold)
-        faces = [_rescaled(face, ratio) for face in merge(candidates, overlap=self._nms_iou)]
-        if not self._looks_again:
-            return tuple(faces)
-        starts = range(0, len(faces), MAX_LOOKS)
-        groups = (faces[start : start + MAX_LOOKS] for start in starts)
-        return tuple(face for group in groups for face in self._look_again(image, group))
+        found = merge(self._decode(outputs), overlap=self._nms_iou)
+        faces = [_rescaled(face, ratio) for face in found]
+        if self._looks_again:
+            starts = range(0, len(faces), MAX_LOOKS)
+            groups = [self._look_again(image, faces[i : i + MAX_LOOKS]) for i in starts]
+            faces = sorted(chain.from_iterable(groups), key=attrgetter("score"), reverse=True)
+        return tuple(faces)
 
     def _look_again(self, image: np.ndarray, faces: list[Detection]) -> list[Detection]:
         looks = [close_up(image, face) for face in faces]
         batch = np.concatenate([self._network_input(look.crop) for look in looks])
-        shapes = self._backend.run({self._input: batch})["shape"].reshape(len(faces), 10)
-        return [settle(*each) for each in zip(faces, looks, shapes)]
+        outputs = self._backend.run({self._input: batch})
+        settled = [
+            settle(face, look, shape=outputs["shape"][index], found=self._decode(outputs, index))
+            for index, (face, look) in enumerate(zip(faces, looks))
+        ]
+        return [face for face in settled if face.score >= self._score_threshold]
+
+    def _decode(self, outputs: Mapping[str, np.ndarray], index: int = 0) -> Candidates:
+        return decode(
+            outputs, strides=self._strides, score_threshold=self._score_threshold, index=index
+        )
 
     def _fit(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The image at the network's scale, and image pixels per network pixel as (x, y)."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from edgeface.detect_grid import Detection
+from edgeface.detect_grid import Candidates, Detection, overlaps
 
 LOOK_SIDE = 96
 """Pixels of a close-up's side; the network was trained on close-ups like these."""
 
 LOOK_FACE = 64.0
 """The face's size in a close-up: the geometric mean of its box's sides."""
+
+LOOK_OVERLAP = 0.4
+"""IoU with a square of `LOOK_FACE` in the middle from which a cell sees the face expected."""
 
 LOOK_UNIT = 16.0
 """Pixels of a close-up to which 1.0 in the network's "shape" output corresponds."""
@@ -78,8 +81,8 @@ def matrix_after(matrix: np.ndarray, before: np.ndarray) -> np.ndarray:
     return np.hstack([linear, (matrix[:, :2] @ before[:, 2] + matrix[:, 2])[:, None]])
 
 
-def settle(face: Detection, look: CloseUp, shape: np.ndarray) -> Detection:
-    """The face with the landmarks that its close-up gives.
+def settle(face: Detection, look: CloseUp, *, shape: np.ndarray, found: Candidates) -> Detection:
+    """What both looks together say of a face.
 
     Parameters
     ----------
@@ -90,12 +93,18 @@ def settle(face: Detection, look: CloseUp, shape: np.ndarray) -> Detection:
     shape
         (10,) the network's "shape" output: x, y of five points as offsets from the close-up's
         middle, in units of `LOOK_UNIT` pixels.
+    found
+        What the network's cells see in the close-up, in its pixels.
 
     Returns
     -------
     Detection
-        The same box and score.
+        The same box; the close-up's landmarks; the lower of the two looks' scores, 0 if the
+        close-up has no face where one was expected.
     """
     points = LOOK_SIDE / 2 + shape.reshape(5, 2) * LOOK_UNIT
     points = (points - look.matrix[:, 2]) @ np.linalg.inv(look.matrix[:, :2]).T
-    return replace(face, landmarks=points.astype(np.float32))
+    expected = np.array([(LOOK_SIDE - LOOK_FACE) / 2] * 2 + [LOOK_FACE] * 2)
+    there = overlaps(found.boxes, expected) >= LOOK_OVERLAP
+    score = min(face.score, float(found.scores[there].max(initial=0.0)))
+    return Detection(face.box, score, points.astype(np.float32))

@@ -9,7 +9,7 @@ from export.detector_net import SHAPE_STRIDE, STRIDES
 from export.detector_scene import CLOSE_FACE, CLOSE_SIDE
 from export.detector_targets import cell_centres
 
-BOX_WEIGHT, LANDMARK_WEIGHT, SHAPE_WEIGHT = 2.0, 4.0, 30.0
+BOX_WEIGHT, LANDMARK_WEIGHT = 2.0, 4.0
 LANDMARK_BETA = 0.01
 
 

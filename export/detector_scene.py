@@ -175,10 +175,13 @@ def compose(
 
 
 def close_up(photos: data.Photos, rng: np.random.Generator) -> data.Scene:
-    """One face as the runtime's second look sees it: middle, size and angle nearly right."""
+    """A face as the second look sees it, nearly in place, or (a fifth of them) none at all."""
     side = CLOSE_SIDE
     maker = canvas_parts.blobs if rng.random() < 0.5 else partial(data.photo_background, photos)
     canvas = _Canvas(photos, rng, maker(rng, height=side, width=side))
+    if rng.random() < 0.2:
+        image = data.background(photos, rng, height=side, width=side)
+        return _scene(canvas_parts.degrade(image, rng), [], height=side, width=side)
     index = int(rng.integers(len(photos)))
     matrix = data.face_transform(
         photos,

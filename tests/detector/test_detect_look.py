@@ -9,7 +9,7 @@ import torch
 
 from edgeface.backends.onnx import OnnxBackend
 from edgeface.detect import Detector
-from edgeface.detect_grid import Detection
+from edgeface.detect_grid import Candidates, Detection
 from edgeface.detect_look import LOOK_FACE, LOOK_SIDE, LOOK_UNIT, close_up, settle
 from export import detector_net, detector_scene
 from export.detector_net import DetectorNet
@@ -50,10 +50,13 @@ def test_settled_landmarks_return_to_image_pixels(degrees) -> None:
     face = turned_face(size=120, centre=(200, 150), degrees=degrees)
     look = close_up(np.zeros((300, 400, 3), np.uint8), face)
     shape = np.array(detector_net.MEAN_FACE) * LOOK_FACE / LOOK_UNIT
-    settled = settle(face, look, shape.ravel().astype(np.float32))
+    found = Candidates(np.array([[16.0, 16, 64, 64]]), np.array([0.7]), np.zeros((1, 5, 2)))
+    settled = settle(face, look, shape=shape.astype(np.float32), found=found)
     np.testing.assert_allclose(settled.landmarks, face.landmarks, atol=0.01)
     assert settled.landmarks.dtype == np.float32
-    assert (settled.box, settled.score) == (face.box, face.score)
+    assert (settled.box, settled.score) == (face.box, 0.7), "the lower score of both looks"
+    nothing = Candidates(np.empty((0, 4)), np.empty(0), np.empty((0, 5, 2)))
+    assert settle(face, look, shape=shape, found=nothing).score == 0
 
 
 @pytest.mark.parametrize("centre", [(0, 0), (99, 0), (-30, 40), (130, 130)])

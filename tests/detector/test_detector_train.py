@@ -16,6 +16,7 @@ from export.detector_data import photos_from_arrays
 from export.detector_losses import decode_boxes, distance_iou, grid
 from export.detector_net import OUTPUT_NAMES, DetectorConfig, DetectorNet, parameter_count
 from export.detector_quantise import export_float
+from export.detector_stream import batches, scheduled_batch
 from export.detector_targets import make_batch
 from export.detector_train import Trainer, learning_rate, load_network, train
 
@@ -39,9 +40,9 @@ def photos():
     return photos_from_arrays(images, np.array([[30, 20, 165, 190, *points]] * 6, np.float32))
 
 
-def new_trainer(steps: int = 40) -> Trainer:
+def new_trainer(*, part: str = "cells") -> Trainer:
     torch.manual_seed(0)
-    return Trainer(steps=steps, peak=4e-3, device="cpu", config=DetectorConfig())
+    return Trainer(steps=40, peak=4e-3, device="cpu", config=DetectorConfig(), part=part)
 
 
 def test_the_network_has_at_most_150_thousand_parameters() -> None:
@@ -70,17 +71,29 @@ def test_a_few_training_steps_on_one_batch_lower_the_loss(photos) -> None:
     assert sum(last.values()) < 0.95 * sum(first.values())
 
 
-def test_a_resumed_run_continues_bit_for_bit(photos, tmp_path) -> None:
-    make = partial(make_batch, photos, seed=1, size=1)
+def test_training_the_close_up_branch_lowers_its_loss_and_leaves_the_rest_alone(photos) -> None:
+    trainer = new_trainer(part="shape")
+    before = {name: value.clone() for name, value in trainer.net.state_dict().items()}
+    batch = make_batch(photos, seed=1, step=0, size=2, kind="close")
+    losses = [trainer.train_step(batch)["shape"] for _ in range(10)]
+    assert losses[-1] < 0.9 * losses[0]
+    for name, value in trainer.net.state_dict().items():
+        if not name.startswith("shape."):
+            assert torch.equal(value, before[name]), name
+
+
+@pytest.mark.parametrize("part", ["cells", "shape"])
+def test_a_resumed_run_continues_bit_for_bit(photos, tmp_path, part) -> None:
+    make = partial(scheduled_batch, photos, part=part, seed=1, size=1, steps=40)
 
     def steps(trainer, *, until):
-        stream = detector_train.batches(make, first=trainer.step, workers=0)
+        stream = batches(make, first=trainer.step, workers=0)
         train(trainer, stream, until=until, checkpoint=tmp_path / "run.pt", save_every=2)
         return trainer
 
-    whole = steps(new_trainer(), until=4)
-    steps(new_trainer(), until=2)
-    resumed = new_trainer()
+    whole = steps(new_trainer(part=part), until=4)
+    steps(new_trainer(part=part), until=2)
+    resumed = new_trainer(part=part)
     resumed.load(tmp_path / "run.pt")
     assert resumed.step == 2
     steps(resumed, until=4)
@@ -91,8 +104,8 @@ def test_a_resumed_run_continues_bit_for_bit(photos, tmp_path) -> None:
 
 def test_worker_processes_give_the_same_batches_in_the_same_order(photos) -> None:
     make = partial(make_batch, photos, seed=4, size=2)
-    alone = detector_train.batches(make, first=3, workers=0)
-    helped = detector_train.batches(make, first=3, workers=2)
+    alone = batches(make, first=3, workers=0)
+    helped = batches(make, first=3, workers=2)
     for _ in range(3):
         np.testing.assert_array_equal(next(alone).images, next(helped).images)
     helped.close()
@@ -110,6 +123,12 @@ def test_the_command_line_trains_and_goes_on(data_folder, tmp_path, capsys) -> N
     assert "step 1/2" in printed
     assert "step 2/2" in printed
     assert load_network(checkpoint).config == DetectorConfig()
+    shape = tmp_path / "shape.pt"
+    more = [*base, "--part", "shape", "--start", str(checkpoint), "--checkpoint", str(shape)]
+    assert detector_train.run(parser.parse_args(more)) == 0
+    cells, both = (load_network(path).state_dict() for path in (checkpoint, shape))
+    assert torch.equal(cells["heads.0.score.weight"], both["heads.0.score.weight"])
+    assert not torch.equal(cells["shape.read.weight"], both["shape.read.weight"])
 
 
 def test_the_learning_rate_warms_up_peaks_and_falls_to_a_hundredth() -> None:
