@@ -14,6 +14,7 @@ from edgeface.align import align
 from edgeface.bundle import Bundle
 from export import faces, selftest_inputs
 from export.checkpoint import load_checkpoint
+from export.pack import CANDIDATES
 
 CHECKPOINT = Path(__file__).parents[2] / "export" / "checkpoints" / "dsanet_s.pt"
 
@@ -78,8 +79,9 @@ def test_the_detectors_integer_kernels_compute_what_the_file_says(bundle):
 
 
 def test_selftest_vectors_hold_no_photo_and_two_different_inputs(bundle):
-    vectors = bundle.selftest_vectors()
-    made = [selftest_inputs.picture(112, 112, seed=seed) for seed in (1, 2)]
-    wanted = selftest_inputs.normalised(bundle.stage("embedder"), made)
-    np.testing.assert_allclose(vectors["embedder_input"], wanted, atol=1e-6)
+    made = [selftest_inputs.picture(112, 112, seed=seed) for seed in range(CANDIDATES)]
+    synthetic = selftest_inputs.normalised(bundle.stage("embedder"), made)
+    first, second = bundle.selftest_vectors()["embedder_input"]
+    assert (synthetic == first).all((1, 2, 3)).any() and (synthetic == second).all((1, 2, 3)).any()
+    assert not np.array_equal(first, second)
     assert io.BytesIO(bundle.read("selftest.npz")).getbuffer().nbytes < 1_500_000
