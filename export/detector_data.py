@@ -67,9 +67,12 @@ def read_tar_images(path):
                 yield member.name.rsplit("/", 1)[-1], cv2.imdecode(data, cv2.IMREAD_COLOR)
 
 
-def load_photos(folder, *, limit=None) -> Photos:
-    """Read ``scenes.tar`` and ``scenes.csv`` of a folder; ``limit`` keeps the first photos only."""
-    labels = read_labels(f"{folder}/scenes.csv")
+def load_photos(folder, *, labels=None, limit=None) -> Photos:
+    """Read ``scenes.tar`` of a folder; ``limit`` keeps the first photos only.
+
+    ``labels`` is a CSV to use in place of the folder's ``scenes.csv``.
+    """
+    labels = read_labels(labels or f"{folder}/scenes.csv")
     images, rows = [], []
     for name, image in read_tar_images(f"{folder}/scenes.tar"):
         images.append(image)

@@ -30,6 +30,7 @@ PIXEL_MEAN = PIXEL_STD = 127.5
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``python -m export train detector``."""
     parser.add_argument("--data", required=True, help="folder with scenes.tar and scenes.csv")
+    parser.add_argument("--labels", help="CSV from export.detector_labels, instead of scenes.csv")
     parser.add_argument("--checkpoint", required=True, help="written often, continued if there")
     parser.add_argument(
         "--part",
@@ -253,7 +254,7 @@ def run(args: argparse.Namespace) -> int:
         trainer.begin_with(args.start)
     print(f"{parameter_count(trainer.net)} parameters on {device}, step {trainer.step}", flush=True)
     until = min(steps, trainer.step + args.stop_after) if args.stop_after else steps
-    photos = load_photos(args.data, limit=args.photos)
+    photos = load_photos(args.data, labels=args.labels, limit=args.photos)
     make = partial(
         scheduled_batch, photos, part=args.part, seed=args.seed, size=args.batch, steps=steps
     )
