@@ -23,8 +23,9 @@ TEACHER_SCORE = 0.5
 MATCH_IOU = 0.4
 
 
-def overlap(a: np.ndarray, b: np.ndarray) -> float:
+def overlap(a, b) -> float:
     """IoU of two boxes x, y, w, h."""
+    a, b = np.asarray(a, float), np.asarray(b, float)
     shared = np.minimum(a[:2] + a[2:], b[:2] + b[2:]) - np.maximum(a[:2], b[:2])
     inter = float(np.prod(np.maximum(shared, 0)))
     return inter / max(float(np.prod(a[2:]) + np.prod(b[2:])) - inter, 1e-9)

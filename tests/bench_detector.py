@@ -16,9 +16,10 @@ import cv2
 import numpy as np
 
 from edgeface.backends.onnx import OnnxBackend
-from edgeface.detect import Detector
+from edgeface.detect import Detection, Detector
 from export import detector_canvas
 from export.detector_data import read_labels, read_tar_images
+from export.detector_labels import better_label, overlap
 
 MATCH_IOU = 0.5
 TEACHER_SCORE = 0.6
@@ -63,14 +64,6 @@ class Teacher:
         return np.empty((0, 14), np.float32) if faces is None else faces[:, :14]
 
 
-def overlap(a, b) -> float:
-    """IoU of two boxes x, y, w, h."""
-    a, b = np.asarray(a, float), np.asarray(b, float)
-    shared = np.minimum(a[:2] + a[2:], b[:2] + b[2:]) - np.maximum(a[:2], b[:2])
-    inter = float(np.prod(np.maximum(shared, 0)))
-    return inter / max(np.prod(a[2:]) + np.prod(b[2:]) - inter, 1e-9)
-
-
 def main_face(faces: np.ndarray) -> np.ndarray:
     """The largest of (N, 14) faces."""
     return faces[np.argmax(faces[:, 2] * faces[:, 3])]
@@ -82,7 +75,18 @@ def landmark_error(found: np.ndarray, truth: np.ndarray) -> float:
     return float(np.linalg.norm(found - truth, axis=1).mean() / max(eyes, 1e-6))
 
 
-def measure(detector: Detector, photos) -> Report:
+class SingleRun:
+    """The teacher with a detector's face, to measure one run of it against its own median."""
+
+    def __init__(self, teacher: Teacher):
+        self._teacher = teacher
+
+    def detect(self, image: np.ndarray) -> tuple[Detection, ...]:
+        rows = self._teacher.detect(image)
+        return tuple(Detection(tuple(row[:4]), 1.0, row[4:].reshape(5, 2)) for row in rows)
+
+
+def measure(detector, photos) -> Report:
     """Measure on (image, main teacher face (14,) or None, all teacher faces (N, 14)) triples."""
     counts = {"photos": 0, "labelled": 0, "any": 0, "main": 0, "extra": 0}
     errors = []
@@ -113,6 +117,21 @@ def _summary(counts: dict, errors: np.ndarray) -> Report:
         landmark_error_median=float(np.median(errors)) if len(errors) else float("nan"),
         extra_per_photo=counts["extra"] / photos,
     )
+
+
+def with_median_truth(photos: list, teacher_path, *, views: int) -> list:
+    """The same triples with the teacher's median over several views as the truth."""
+    teacher = cv2.FaceDetectorYN.create(str(teacher_path), "", (64, 64), 0.5, 0.3)
+    return [
+        (
+            image,
+            truth
+            if truth is None
+            else better_label(teacher, image, truth, views=views, seed=number),
+            others,
+        )
+        for number, (image, truth, others) in enumerate(photos)
+    ]
 
 
 def labelled_photos(archive, *, labels, teacher: Teacher, limit: int | None) -> list:
@@ -174,6 +193,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--teacher", required=True, help="YuNet ONNX file")
     parser.add_argument("--photos", required=True, help="tar of photos")
     parser.add_argument("--labels", help="CSV of main faces; without it the teacher labels")
+    parser.add_argument(
+        "--views",
+        type=int,
+        default=0,
+        help="measure also against the teacher's median over so many views, and the teacher itself",
+    )
     parser.add_argument("--limit", type=int, help="photos at most")
     parser.add_argument("--thresholds", type=float, nargs="*", help="instead of the stage's")
     parser.add_argument("--faceless", type=int, default=200, help="generated pictures")
@@ -188,6 +213,7 @@ def run(args: argparse.Namespace) -> int:
     teacher = Teacher(args.teacher)
     photos = labelled_photos(args.photos, labels=args.labels, teacher=teacher, limit=args.limit)
     empty = faceless_images(args.faceless)
+    median_truth = args.views and with_median_truth(photos, args.teacher, views=args.views)
     results = {"model": Path(args.model).name, "photos": Path(args.photos).name, "thresholds": []}
     with OnnxBackend(Path(args.model).read_bytes(), threads=1, name="detector") as backend:
         for threshold in args.thresholds or [stage["score_threshold"]]:
@@ -200,11 +226,18 @@ def run(args: argparse.Namespace) -> int:
             }
             results["thresholds"].append(row)
             print(json.dumps({k: _short(v) for k, v in row.items()}), flush=True)
+            if median_truth:
+                row = {"against": "median", **asdict(measure(detector, median_truth))}
+                results["thresholds"].append(row)
+                print(json.dumps({k: _short(v) for k, v in row.items()}), flush=True)
         if args.runs:
             results["time_320x240"] = time_beside(
                 detector, teacher, frame_of(photos[0][0]), runs=args.runs
             )
             print(json.dumps({k: _short(v) for k, v in results["time_320x240"].items()}))
+    if median_truth:
+        results["teacher_itself"] = asdict(measure(SingleRun(teacher), median_truth))
+        print("teacher, one run:", {k: _short(v) for k, v in results["teacher_itself"].items()})
     if args.json:
         Path(args.json).write_text(json.dumps(results, indent=1) + "\n")
     return 0
