@@ -51,7 +51,7 @@ class View:
 def head(portrait: np.ndarray, box: Sequence[float]) -> np.ndarray:
     """Cut a square around a face out of a portrait, (side, side, 3) uint8 BGR."""
     height, width = portrait.shape[:2]
-    side = int(min(2.0 * box[3], height, width))
+    side = int(min(1.6 * box[3], height, width))
     x = int(np.clip(box[0] + box[2] / 2 - side / 2, 0, width - side))
     y = int(np.clip(box[1] + box[3] / 2 - side * 0.52, 0, height - side))
     return portrait[y : y + side, x : x + side]

@@ -42,7 +42,7 @@ _VIEWS = (
     View(_COLLINS, "turned 12 degrees", (225, 205), 330, angle=12),
     View(_HOPPER, "turned 9 degrees", (640, 205), 330, angle=-9),
     View(_COLLINS, "mirrored, dark", (1055, 205), 330, angle=-6, mirrored=True, light=0.45),
-    View(_COLLINS, "noisy, turned", (230, 590), 310, angle=-11, noise=16),
+    View(_COLLINS, "noisy, turned", (230, 590), 310, angle=-11, noise=12),
     View(_COLLINS, "small, blurred", (600, 600), 250, angle=5, blur=1.8),
     View(_HOPPER, "mirrored, small", (1010, 590), 270, angle=8, mirrored=True),
 )
