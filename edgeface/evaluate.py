@@ -112,11 +112,12 @@ def _labels(pairs: PairList) -> np.ndarray:
 
 def _figures(scores: np.ndarray, pairs: PairList, *, shipped: float) -> dict[str, Any]:
     genuine = _labels(pairs)
+    folded = roc.fold_accuracy(scores, genuine, pairs.folds)
     rates = {str(far): roc.tar_at_far(scores, genuine, far) for far in FAR_TARGETS}
     return {
         "genuine_pairs": int(genuine.sum()),
         "impostor_pairs": int((~genuine).sum()),
-        "accuracy_10_fold": asdict(roc.fold_accuracy(scores, genuine, pairs.folds)),
+        "accuracy_10_fold": folded and asdict(folded),
         "accuracy_shipped": {
             "threshold": shipped,
             **asdict(roc.accuracy_at(scores, genuine, shipped)),
@@ -146,13 +147,15 @@ def _percent(rate: dict[str, float] | None) -> str:
 
 def _fold_text(report: dict[str, Any]) -> str:
     fold = report["accuracy_10_fold"]
-    return f"{100 * fold['mean']:.2f} % ± {100 * fold['standard_error']:.2f}"
+    if fold is None:
+        return "too few people"
+    spread = f"{100 * fold['mean']:.2f} % ± {100 * fold['standard_error']:.2f}"
+    return f"{spread} at {fold['threshold']:.3f}"
 
 
 _ROWS = {
     "photos without a face": lambda r: str(r["photos_without_face"]),
     "accuracy, 10-fold": _fold_text,
-    "its mean threshold": lambda r: f"{r['accuracy_10_fold']['threshold']:.3f}",
     "accuracy at the shipped threshold": lambda r: _percent(r["accuracy_shipped"]),
     "the shipped threshold": lambda r: f"{r['accuracy_shipped']['threshold']:.3f}",
     **{

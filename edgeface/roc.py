@@ -112,12 +112,19 @@ def best_threshold(scores: np.ndarray, genuine: np.ndarray) -> float:
     return float((curve.threshold[best] + below) / 2)
 
 
-def fold_accuracy(scores: np.ndarray, genuine: np.ndarray, folds: np.ndarray) -> FoldAccuracy:
-    """Return the field's k-fold accuracy (LFW View 2 protocol; Huang et al. 2007)."""
+def fold_accuracy(
+    scores: np.ndarray, genuine: np.ndarray, folds: np.ndarray
+) -> FoldAccuracy | None:
+    """Return the field's k-fold accuracy (LFW View 2 protocol; Huang et al. 2007).
+
+    None when some fold leaves pairs of one kind only: there are too few people for folds.
+    """
     scores, genuine = require_scores(scores, genuine)
     accuracies, thresholds = [], []
     for fold in np.unique(folds):
         held_out = folds == fold
+        if genuine[~held_out].all() or not genuine[~held_out].any():
+            return None
         threshold = best_threshold(scores[~held_out], genuine[~held_out])
         accuracies.append(accuracy_at(scores[held_out], genuine[held_out], threshold).value)
         thresholds.append(threshold)

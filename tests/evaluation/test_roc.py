@@ -73,6 +73,10 @@ def test_a_fold_is_judged_by_the_other_folds():
     assert roc.fold_accuracy(scores, genuine, folds).mean == pytest.approx(0.5)
 
 
+def test_two_people_are_too_few_for_folds_by_person():
+    assert roc.fold_accuracy(SCORES, GENUINE, GENUINE.astype(int)) is None
+
+
 @pytest.mark.parametrize("scores", [[0.1, np.nan], [0.1, 0.2]])
 def test_nan_or_pairs_of_one_kind_are_refused(scores):
     genuine = [True, True] if not np.isnan(scores).any() else [True, False]

@@ -50,7 +50,7 @@ def trainer(cache, out, *, samples, phases=("head", "backbone", "joint")):
             for n in phases
         ],
     }  # fmt: skip
-    args = argparse.Namespace(cache=cache, out=out)
+    args = argparse.Namespace(cache=cache, out=out, init=None)
     return distil_train.Trainer(args, recipe, 0, 1)
 
 
