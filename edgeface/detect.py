@@ -104,9 +104,9 @@ class Detector:
         return [face for face in settled if face.score >= self._score_threshold]
 
     def _decode(self, outputs: Mapping[str, np.ndarray], index: int = 0) -> Candidates:
-        return decode(
-            outputs, strides=self._strides, score_threshold=self._score_threshold, index=index
-        )
+        # Two looks: the score is the root of a product, so one factor may be as low as the square.
+        least = self._score_threshold ** (2 if self._looks_again else 1)
+        return decode(outputs, strides=self._strides, score_threshold=least, index=index)
 
     def _fit(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The image at the network's scale, and image pixels per network pixel as (x, y)."""

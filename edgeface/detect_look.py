@@ -99,12 +99,12 @@ def settle(face: Detection, look: CloseUp, *, shape: np.ndarray, found: Candidat
     Returns
     -------
     Detection
-        The same box; the close-up's landmarks; the lower of the two looks' scores, 0 if the
-        close-up has no face where one was expected.
+        The same box; the close-up's landmarks; the geometric mean of the two looks' scores, 0
+        if the close-up has no face where one was expected.
     """
     points = LOOK_SIDE / 2 + shape.reshape(5, 2) * LOOK_UNIT
     points = (points - look.matrix[:, 2]) @ np.linalg.inv(look.matrix[:, :2]).T
     expected = np.array([(LOOK_SIDE - LOOK_FACE) / 2] * 2 + [LOOK_FACE] * 2)
     there = overlaps(found.boxes, expected) >= LOOK_OVERLAP
-    score = min(face.score, float(found.scores[there].max(initial=0.0)))
+    score = float(np.sqrt(face.score * found.scores[there].max(initial=0.0)))
     return Detection(face.box, score, points.astype(np.float32))
