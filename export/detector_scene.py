@@ -11,7 +11,7 @@ from export import detector_data as data
 
 CLOSE_SIDE, CLOSE_FACE = 96, 64.0  # as the runtime's second look: edgeface.detect
 SHARES = (0.42, 0.26, 0.18)  # portraits, groups, mosaics; the rest has no face
-CLEAN_SHARES = (0.62, 0.14, 0.12)
+CLEAN_SHARES = (0.5, 0.12, 0.1)
 
 
 class _Canvas:
@@ -175,11 +175,11 @@ def compose(
 
 
 def close_up(photos: data.Photos, rng: np.random.Generator) -> data.Scene:
-    """A face as the second look sees it, nearly in place, or (a fifth of them) none at all."""
+    """A face as the second look sees it, nearly in place, or (a third of them) none at all."""
     side = CLOSE_SIDE
     maker = canvas_parts.blobs if rng.random() < 0.5 else partial(data.photo_background, photos)
     canvas = _Canvas(photos, rng, maker(rng, height=side, width=side))
-    if rng.random() < 0.2:
+    if rng.random() < 0.35:
         image = data.background(photos, rng, height=side, width=side)
         return _scene(canvas_parts.degrade(image, rng), [], height=side, width=side)
     index = int(rng.integers(len(photos)))
