@@ -64,14 +64,15 @@ def test_outputs_cover_three_grids_at_any_multiple_of_32() -> None:
             assert tuple(outputs[f"{name}_{stride}"].shape) == shape
 
 
-def test_a_few_training_steps_on_one_batch_lower_the_loss(photos) -> None:
+def test_a_few_training_steps_on_one_batch_lower_box_and_landmark_loss(photos) -> None:
     trainer = new_trainer()
     batch = make_batch(photos, seed=1, step=SMALL_STEP, size=2)
     assert batch.images.shape == (2, 128, 160, 3)
     first = trainer.train_step(batch)
     for _ in range(7):
         last = trainer.train_step(batch)
-    assert sum(last.values()) < 0.95 * sum(first.values())
+    for part in ("box", "landmark"):  # the score's target moves: it is the box's own IoU
+        assert last[part] < 0.95 * first[part], part
 
 
 def test_training_the_close_up_branch_lowers_its_loss_and_leaves_the_rest_alone(photos) -> None:
