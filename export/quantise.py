@@ -50,6 +50,7 @@ def quantise(
     batches: Iterable[np.ndarray],
     method: str = "percentile",
     keep_float: Sequence[str] = (),
+    percentile: float = PERCENTILE,
 ) -> None:
     """Write the INT8 twin of a float ONNX file.
 
@@ -57,13 +58,15 @@ def quantise(
     ----------
     source, target : path of the float file (opset 17 or 18) and of the file to write.
     batches : float32 network inputs of one shape, preprocessed as at run time; 64 images or more.
-    method : "percentile" (`PERCENTILE`) or "minmax".
-    keep_float : names of nodes that stay in float, for instance a regression's last layer.
+    method : "percentile" or "minmax".
+    keep_float : beginnings of the names of nodes that stay in float, for instance a regression's
+        last layer.
+    percentile : share of the calibration values that a range holds, per cent.
 
     Raises
     ------
     ValueError
-        Unknown method, or a name in ``keep_float`` that the graph does not have.
+        Unknown method, or a ``keep_float`` that no node's name begins with.
     """
     methods = {"percentile": CalibrationMethod.Percentile, "minmax": CalibrationMethod.MinMax}
     if method not in methods:
@@ -72,7 +75,7 @@ def quantise(
         prepared = str(Path(folder) / "prepared.onnx")
         quant_pre_process(str(source), prepared, skip_symbolic_shape=True)
         graph = onnx.load(prepared).graph
-        _require_nodes(graph, keep_float)
+        kept = [name for prefix in keep_float for name in _nodes_named(graph, prefix)]
         quantize_static(
             prepared,
             str(target),
@@ -83,22 +86,32 @@ def quantise(
             weight_type=QuantType.QInt8,
             activation_type=QuantType.QUInt8,
             calibrate_method=methods[method],
-            nodes_to_exclude=[*keep_float, *_normalisations(graph)],
-            extra_options={"CalibPercentile": PERCENTILE},
+            nodes_to_exclude=[*kept, *_float_islands(graph)],
+            extra_options={"CalibPercentile": percentile},
         )
     _finish(target)
 
 
-def _normalisations(graph: onnx.GraphProto) -> list[str]:
-    """LayerNormalization nodes: ONNX Runtime computes them in float anyway."""
-    return [node.name for node in graph.node if node.op_type == "LayerNormalization"]
+def _float_islands(graph: onnx.GraphProto) -> list[str]:
+    """LayerNormalization and the parts of a tanh-GELU, which ONNX Runtime computes in float anyway.
+
+    GELU's cube spans thousands where its result spans tens: 25 dB in 8 bits, the worst of all.
+    """
+    kinds = {"LayerNormalization", "Mul", "Pow", "Tanh"}
+    inside = {name for node in graph.node if node.op_type in kinds for name in node.output}
+    return [
+        node.name
+        for node in graph.node
+        if node.op_type in kinds or (node.op_type == "Add" and inside.intersection(node.input))
+    ]
 
 
-def _require_nodes(graph: onnx.GraphProto, names: Sequence[str]) -> None:
-    known = {node.name for node in graph.node}
-    missing = sorted(set(names) - known)
-    if missing:
-        raise ValueError(f"no node named {missing[0]!r}; the graph has {sorted(known)}")
+def _nodes_named(graph: onnx.GraphProto, prefix: str) -> list[str]:
+    known = [node.name for node in graph.node]
+    found = [name for name in known if name.startswith(prefix)]
+    if not found:
+        raise ValueError(f"no node's name begins with {prefix!r}; the graph has {sorted(known)}")
+    return found
 
 
 def _finish(path) -> None:
