@@ -103,7 +103,7 @@ def merge(candidates: Candidates, *, overlap: float) -> tuple[Detection, ...]:
 
     Greedy non-maximum suppression picks the faces; the box and landmarks of each are the
     score-weighted mean over all candidates with an IoU of at least `VOTE_OVERLAP` (box voting,
-    Gidaris & Komodakis 2015), which halves the jitter that quantisation leaves in one cell.
+    Gidaris & Komodakis 2015).
 
     Parameters
     ----------
