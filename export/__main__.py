@@ -11,9 +11,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "train embedder": ("export.distil_train", "distil DSA-Net from the teacher"),
     "train detector": ("export.detector_train", "train the detector on composed scenes"),
-    "train quantised": ("export.quantise_aware", "fine-tune an embedder with INT8 rounding"),
     "quantise detector": ("export.detector_quantise", "detector to float and INT8 ONNX"),
-    "measure detector": ("export.detector_eval", "detector against its teacher"),
     "pack": ("export.pack", "embedder to ONNX, thresholds, self-test, card: one .efb bundle"),
 }
 

@@ -25,7 +25,7 @@ from export.to_onnx import INPUT, OUTPUT, export_float
 
 RECIPE = Path(__file__).with_name("recipes") / "bundle.json"
 CALIBRATION_FACES = 128
-PERCENTILE = 99.99  # of the calibration values: docs/decisions/0005
+PERCENTILE = 99.99  # of the calibration values: docs/decisions/0006
 FLOAT_NODES = ("/backbone/segments.0/",)  # as fast in float, and half of the INT8 error
 DETECTOR_TEST_SIZE = (160, 192)
 CANDIDATES = 24  # pictures, of which the self-test keeps two
