@@ -16,7 +16,7 @@ import numpy as np
 
 from edgeface.backends import Backend
 from edgeface.detect_grid import Candidates, Detection, decode, merge
-from edgeface.detect_look import LOOK_SIDE, close_up, settle
+from edgeface.detect_look import FIRST_LOOK_SHARE, LOOK_SIDE, close_up, settle
 from edgeface.errors import BundleIncompatibleError
 from edgeface.image import require_image
 
@@ -108,8 +108,8 @@ class Detector:
         return [face for face in settled if face.score >= self._score_threshold]
 
     def _decode(self, outputs: Mapping[str, np.ndarray], index: int = 0) -> Candidates:
-        # Two looks: the score is the root of a product, so one factor may be as low as the square.
-        least = self._score_threshold ** (2 if self._looks_again else 1)
+        # With two looks a first one so low can still reach the threshold, if the second is sure.
+        least = self._score_threshold ** (1 / FIRST_LOOK_SHARE if self._looks_again else 1)
         return decode(outputs, strides=self._strides, score_threshold=least, index=index)
 
     def _fit(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -18,6 +18,9 @@ LOOK_FACE = 64.0
 LOOK_OVERLAP = 0.4
 """IoU with a square of `LOOK_FACE` in the middle from which a cell sees the face expected."""
 
+FIRST_LOOK_SHARE = 0.15
+"""Exponent of the first look's score in the product of both (docs/decisions/0005)."""
+
 LOOK_UNIT = 16.0
 """Pixels of a close-up to which 1.0 in the network's "shape" output corresponds."""
 
@@ -99,12 +102,13 @@ def settle(face: Detection, look: CloseUp, *, shape: np.ndarray, found: Candidat
     Returns
     -------
     Detection
-        The same box; the close-up's landmarks; the geometric mean of the two looks' scores, 0
-        if the close-up has no face where one was expected.
+        The same box; the close-up's landmarks; the weighted geometric mean of the two looks'
+        scores, 0 if the close-up has no face where one was expected.
     """
     points = LOOK_SIDE / 2 + shape.reshape(5, 2) * LOOK_UNIT
     points = (points - look.matrix[:, 2]) @ np.linalg.inv(look.matrix[:, :2]).T
     expected = np.array([(LOOK_SIDE - LOOK_FACE) / 2] * 2 + [LOOK_FACE] * 2)
     there = overlaps(found.boxes, expected) >= LOOK_OVERLAP
-    score = float(np.sqrt(face.score * found.scores[there].max(initial=0.0)))
+    second = float(found.scores[there].max(initial=0.0))
+    score = face.score**FIRST_LOOK_SHARE * second ** (1 - FIRST_LOOK_SHARE)
     return Detection(face.box, score, points.astype(np.float32))

@@ -55,7 +55,7 @@ def test_settled_landmarks_return_to_image_pixels(degrees) -> None:
     np.testing.assert_allclose(settled.landmarks, face.landmarks, atol=0.01)
     assert settled.landmarks.dtype == np.float32
     assert settled.box == face.box
-    assert settled.score == pytest.approx(np.sqrt(0.9 * 0.7))
+    assert settled.score == pytest.approx(0.9**0.15 * 0.7**0.85)
     nothing = Candidates(np.empty((0, 4)), np.empty(0), np.empty((0, 5, 2)))
     assert settle(face, look, shape=shape, found=nothing).score == 0
 
