@@ -83,7 +83,7 @@ def build_embedder(args: argparse.Namespace, folder: Path) -> Path:
         return source
     crops = faces.calibration_faces(args.data, CALIBRATION_FACES)
     target = folder / "embedder_int8.onnx"
-    batches = (faces.normalised(crops[i : i + 16]) for i in range(0, len(crops), 16))
+    batches = (faces.normalised(crops[i : i + 16]) for i in range(0, len(crops) // 16 * 16, 16))
     quantise(source, target=target, batches=batches, keep_float=FLOAT_NODES, percentile=PERCENTILE)
     return target
 
