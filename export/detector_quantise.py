@@ -84,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=int, default=96, help="calibration canvases")
     parser.add_argument("--method", default="percentile", choices=("percentile", "minmax"))
     parser.add_argument("--keep-float", nargs="*", default=[], metavar="NODE")
-    parser.add_argument("--score-threshold", type=float, default=0.5)
+    parser.add_argument("--score-threshold", type=float, default=0.825)
 
 
 def run(args: argparse.Namespace) -> int:
