@@ -10,6 +10,7 @@ from collections.abc import Sequence
 # Each module has add_arguments(parser) and run(args) -> exit code; only the named one is imported.
 COMMANDS = {
     "train embedder": ("export.distil_train", "distil DSA-Net from the teacher"),
+    "label detector": ("export.detector_labels", "the teacher's median labels, to train on"),
     "train detector": ("export.detector_train", "train the detector on composed scenes"),
     "quantise detector": ("export.detector_quantise", "detector to float and INT8 ONNX"),
     "pack": ("export.pack", "embedder to ONNX, thresholds, self-test, card: one .efb bundle"),
