@@ -2,6 +2,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
 #endif
 
 namespace edgeface {
@@ -10,28 +12,62 @@ namespace edgeface {
 
 namespace {
 
-// Intel SDM volume 1, 14.3: AVX is usable only when CPUID says so (OSXSAVE, AVX)
-// and XCR0 says that the system saves XMM (bit 1) and YMM (bit 2).
-bool system_saves_ymm() noexcept {
+struct Registers {
+  unsigned a, b, c, d;
+};
+
+Registers cpuid(unsigned leaf) noexcept {
+  Registers found = {0, 0, 0, 0};
+  __get_cpuid_count(leaf, 0, &found.a, &found.b, &found.c, &found.d);
+  return found;
+}
+
+bool has_all(unsigned found, unsigned needed) noexcept { return (found & needed) == needed; }
+
+// Intel SDM volume 1, 13.2: bits of XCR0 say which registers the system saves at a switch.
+constexpr unsigned kYmmState = 0x6;   // XMM, YMM
+constexpr unsigned kZmmState = 0xe6;  // and opmask, the upper halves of ZMM0-15, ZMM16-31
+
+bool system_saves(unsigned state) noexcept {
+  if (!has_all(cpuid(1).c, bit_OSXSAVE)) return false;
   unsigned low = 0, high = 0;
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-  return (low & 0x6) == 0x6;
+  return has_all(low, state);
 }
 
 }  // namespace
 
+bool cpu_has_sse41() noexcept { return has_all(cpuid(1).c, bit_SSE4_1 | bit_SSSE3); }
+
 bool cpu_has_avx2() noexcept {
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  if (!__get_cpuid(1, &a, &b, &c, &d)) return false;
-  const unsigned needed = bit_OSXSAVE | bit_AVX | bit_FMA;
-  if ((c & needed) != needed || !system_saves_ymm()) return false;
-  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
-  return (b & bit_AVX2) != 0;
+  return has_all(cpuid(1).c, bit_AVX | bit_FMA) && system_saves(kYmmState) &&
+         has_all(cpuid(7).b, bit_AVX2);
+}
+
+bool cpu_has_avx512vnni() noexcept {
+  return cpu_has_avx2() && system_saves(kZmmState) &&
+         has_all(cpuid(7).b, bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL) &&
+         has_all(cpuid(7).c, bit_AVX512VNNI);
 }
 
 #else
 
+bool cpu_has_sse41() noexcept { return false; }
 bool cpu_has_avx2() noexcept { return false; }
+bool cpu_has_avx512vnni() noexcept { return false; }
+
+#endif
+
+#if defined(__aarch64__) && defined(__linux__)
+
+bool cpu_has_neondot() noexcept {
+  constexpr unsigned long kAsimdDp = 1ul << 20;  // HWCAP_ASIMDDP, Linux uapi asm/hwcap.h
+  return (getauxval(AT_HWCAP) & kAsimdDp) != 0;
+}
+
+#else
+
+bool cpu_has_neondot() noexcept { return false; }
 
 #endif
 

@@ -1,10 +1,16 @@
-// What this CPU has. Asked once by dispatch.cc; no other file detects anything.
+// What this CPU has. Asked by dispatch.cc only; no other file detects anything.
 #pragma once
 
 namespace edgeface {
 
-// AVX2 and FMA in the CPU, and YMM registers saved by the operating system.
-bool cpu_has_avx2() noexcept;
+// x86: in the CPU (CPUID), and the registers are saved by the operating system (XCR0).
+bool cpu_has_sse41() noexcept;
+bool cpu_has_avx2() noexcept;        // with FMA
+bool cpu_has_avx512vnni() noexcept;  // with F, BW, DQ, VL
+
+// aarch64: the dot product instructions of ARMv8.2, by the kernel's word (AT_HWCAP).
+// Reading ID registers instead would trust a core that the scheduler may leave.
+bool cpu_has_neondot() noexcept;
 
 // Part of the architecture: the scalar kernels everywhere, NEON on aarch64.
 inline bool cpu_always() noexcept { return true; }

@@ -4,23 +4,28 @@
 #include <stdexcept>
 
 #include "cpu.h"
-#include "kernels/kernels.h"
+#include "kernels/dot.h"
 
 namespace edgeface {
 
 namespace {
 
+// clang-format off: a table
 // Best first. The only table to edit when a kernel or an ISA is added.
 const KernelSet kKernelSets[] = {
-// isa       supported     dot_f32
+// isa             supported           dot_f32
 #if defined(__x86_64__)
-    {"avx2", cpu_has_avx2, dot_f32_avx2},
+    {"avx512vnni", cpu_has_avx512vnni, dot_f32_avx512vnni},
+    {"avx2",       cpu_has_avx2,       dot_f32_avx2},
+    {"sse41",      cpu_has_sse41,      dot_f32_sse41},
 #endif
 #if defined(__aarch64__)
-    {"neon", cpu_always, dot_f32_neon},
+    {"neondot",    cpu_has_neondot,    dot_f32_neon},
+    {"neon",       cpu_always,         dot_f32_neon},
 #endif
-    {"scalar", cpu_always, dot_f32_scalar},
+    {"scalar",     cpu_always,         dot_f32_scalar},
 };
+// clang-format on
 
 std::string join(const std::vector<std::string>& names) {
   std::string text;

@@ -1,6 +1,6 @@
 #include <immintrin.h>
 
-#include "kernels.h"
+#include "dot.h"
 
 namespace edgeface {
 

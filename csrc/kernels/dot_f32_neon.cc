@@ -1,6 +1,6 @@
 #include <arm_neon.h>
 
-#include "kernels.h"
+#include "dot.h"
 
 namespace edgeface {
 

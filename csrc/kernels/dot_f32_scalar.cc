@@ -1,4 +1,4 @@
-#include "kernels.h"
+#include "dot.h"
 
 namespace edgeface {
 

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from edgeface import _native, _reference
 
 ISAS = _native.supported_isas()
-WIDTHS = {"scalar": (1,), "avx2": (8, 32), "neon": (4, 16)}  # elements a step of each loop
+WIDTHS = {
+    "scalar": (1,),
+    "sse41": (4, 16),
+    "avx2": (8, 32),
+    "avx512vnni": (16, 64),
+    "neon": (4, 16),
+    "neondot": (4, 16),
+}  # elements a step of each loop
 COMMON_SIZES = (0, 1, 97, 511, 512, 513)
 
 # Float error of a dot product, as a share of sum(|a * b|): 32 rounded additions in a chain of

@@ -1,0 +1,35 @@
+// What every binding asks of NumPy arrays, with one wording of the errors.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <string>
+
+#include "../dispatch.h"
+#include "../match.h"
+
+namespace edgeface {
+
+namespace py = pybind11;
+
+// "float32 of shape (3, 4)", for error texts.
+std::string describe(const py::array& array);
+
+// `object` as a C-contiguous, aligned array of `T` with `dimensions` axes. Converts nothing: a
+// silent copy of a gallery would double the memory of a board. Raises TypeError for what is no
+// ndarray, ValueError for another shape, dtype or layout; `shape` is how the text calls it.
+template <typename T>
+py::array_t<T> require_array(const py::object& object, const char* name, py::ssize_t dimensions,
+                             const char* shape);
+
+// A view of `object` as (rows, columns) float32; a vector is one row.
+MatrixView require_matrix(const py::object& object, const char* name, py::ssize_t dimensions);
+
+// The kernels of the ISA that `isa` names, or the active ones for None.
+const KernelSet& kernels_for(const py::object& isa);
+
+// One function per file of bindings/: adds that file's names to the module.
+void bind_match(py::module_& m);
+
+}  // namespace edgeface
