@@ -1,0 +1,72 @@
+// What the files of the check program share. It tests the core where there is no Python:
+// under an emulated ARM core, and under the sanitizers.
+//
+// To check something new, add check_<subject>.cc (CMakeLists.txt finds it) with a TEST_CASE for
+// each claim:
+//   - against scalar, on all_kernels(), for edge_sizes(), with offset 0 and 1 (misaligned);
+//   - worst values (all -128; the largest float), zeros, NaN;
+//   - record() the results of finite inputs: tests/arm compares the digests between cores.
+// Inputs are Row: its last element ends a heap block, so that ASan sees a read past it.
+// Name a failing case with CAPTURE(isa), CAPTURE(count).
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <random>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "../dispatch.h"
+
+namespace edgeface::check {
+
+// Every kernel set that this CPU can run, best first, scalar last.
+std::vector<const KernelSet*> all_kernels();
+const KernelSet& scalar_kernels();
+
+// Where loops go wrong: nothing, one element, around each step of a loop, a prime, around 512.
+std::vector<std::size_t> edge_sizes();
+
+// `count` elements, `offset` elements past malloc's alignment. The values are the same on every
+// machine: floats uniform in [-1, 1), integers over their whole range.
+template <typename T>
+class Row {
+ public:
+  explicit Row(std::size_t count, std::size_t offset = 0, unsigned seed = 1)
+      : storage_(offset + count), offset_(offset) {
+    std::mt19937 random(seed);  // the standard fixes its numbers, and no distribution's
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto bits = static_cast<std::int32_t>(random());
+      if constexpr (std::is_floating_point_v<T>) {
+        data()[i] = static_cast<T>(bits) * static_cast<T>(0x1p-31);
+      } else {
+        data()[i] = static_cast<T>(bits >> 24);
+      }
+    }
+  }
+
+  T* data() { return storage_.data() + offset_; }
+  const T* data() const { return storage_.data() + offset_; }
+  std::size_t size() const { return storage_.size() - offset_; }
+  T& operator[](std::size_t i) { return data()[i]; }
+  void fill(T value) { storage_.assign(storage_.size(), value); }
+
+ private:
+  std::vector<T> storage_;
+  std::size_t offset_;
+};
+
+// Adds results to the digest of one kernel. `op` is <op>_<dtype> as in the kernel's name: the
+// digests of _i8 must agree between all ISAs, those of _f32 between all CPUs for one ISA.
+void record(const std::string& op, const std::string& isa, const void* data, std::size_t bytes);
+
+template <typename T>
+void record(const std::string& op, const std::string& isa, const T& value) {
+  static_assert(std::is_arithmetic_v<T>, "padding has no digest");
+  record(op, isa, &value, sizeof value);
+}
+
+}  // namespace edgeface::check
