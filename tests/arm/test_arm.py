@@ -1,0 +1,88 @@
+"""The core on 64-bit ARM, emulated: right results, right ISA, no instruction that a core lacks.
+
+QEMU gives each core the instructions and the HWCAP bits of its architecture version, so that
+an ARMv8.2 instruction on a Cortex-A72 ends in SIGILL, as on the board. It proves nothing about
+time, caches or memory ordering.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+
+import pytest
+
+from tests.check_build import CheckRun, arm_check, host_check, require_programs, run
+
+# Core of a board -> the ISA to choose there. RK3576 has A72 and A53 (ARMv8.0), T527 has A55.
+EXPECTED_ISA = {"cortex-a72": "neon", "cortex-a53": "neon", "cortex-a55": "neondot"}
+WITHOUT_DOT_PRODUCT = [core for core, isa in EXPECTED_ISA.items() if isa == "neon"]
+
+
+@functools.cache
+def emulated(core: str) -> str:
+    """QEMU's core for one of a board's: Debian 12's QEMU 7.2 has no A55; A76 has its HWCAP."""
+    require_programs({"qemu-aarch64": "qemu-user"})
+    known = run(["qemu-aarch64", "-cpu", "help"]).stdout.split()
+    return "cortex-a76" if core == "cortex-a55" and core not in known else core
+
+
+def check(core: str, *, isa: str = "") -> CheckRun:
+    return arm_check(emulated(core), isa=isa)
+
+
+@pytest.mark.parametrize("core", EXPECTED_ISA)
+def test_every_check_passes_on_the_core(core: str) -> None:
+    found = check(core)
+    assert found.returncode == 0, found.output
+    assert found.isas[0] == EXPECTED_ISA[core]
+
+
+@pytest.mark.parametrize("core", WITHOUT_DOT_PRODUCT)
+def test_forcing_the_dot_product_on_a_core_without_it_is_refused(core: str) -> None:
+    found = check(core, isa="neondot")
+    assert found.returncode == 2, found.output
+    refusal = "this CPU does not support ISA 'neondot'; it supports: neon, scalar"
+    assert f"EDGEFACE_ISA: {refusal}" in found.output
+
+
+@pytest.mark.parametrize("isa", ["neon", "scalar"])
+def test_a_core_with_the_dot_product_can_be_held_to_less(isa: str) -> None:
+    found = check("cortex-a55", isa=isa)
+    assert (found.returncode, found.isas[0]) == (0, isa), found.output
+
+
+def test_integer_kernels_agree_on_every_isa_of_both_architectures() -> None:
+    runs = [host_check(), *(check(core) for core in EXPECTED_ISA)]
+    for operation, digests in by_operation(runs).items():
+        if not operation.endswith("_f32"):
+            assert len(set(digests)) == 1, f"{operation}: {digests}"
+
+
+def test_float_kernels_of_one_isa_agree_between_cores() -> None:
+    for one, other in itertools.combinations([check(core).digests for core in EXPECTED_ISA], 2):
+        common = one.keys() & other.keys()
+        assert ("dot_f32", "neon") in common
+        assert {key: one[key] for key in common} == {key: other[key] for key in common}
+
+
+def test_scalar_float_kernels_agree_with_this_machine() -> None:
+    """No contraction, no reordering: the judge gives the same float everywhere."""
+    here, there = host_check().digests, check("cortex-a53").digests
+    scalar = [key for key in here if key[1] == "scalar"]
+    assert ("dot_f32", "scalar") in scalar
+    assert [here[key] for key in scalar] == [there[key] for key in scalar]
+
+
+def test_digests_tell_results_apart_that_differ_by_rounding() -> None:
+    digests = check("cortex-a53").digests
+    assert digests["dot_f32", "neon"] != digests["dot_f32", "scalar"]
+
+
+def by_operation(runs: list[CheckRun]) -> dict[str, list[str]]:
+    """Operation -> the digests that all runs and ISAs give it."""
+    found: dict[str, list[str]] = {}
+    for each in runs:
+        for (operation, _), digest in each.digests.items():
+            found.setdefault(operation, []).append(digest)
+    return found
