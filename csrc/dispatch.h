@@ -5,12 +5,16 @@
 #include <string>
 #include <vector>
 
+#include "kernels/scan.h"
+
 namespace edgeface {
 
 struct KernelSet {
   const char* isa;
   bool (*supported)() noexcept;
   float (*dot_f32)(const float* a, const float* b, std::size_t count) noexcept;
+  Scan* scan_i8;
+  Scan* scan_i4;
 };
 
 // The set in use: the one that EDGEFACE_ISA names, else the best that this CPU has.

@@ -5,23 +5,6 @@
 
 namespace edgeface {
 
-namespace {
-
-// `best` holds `size` matches as a heap whose front is the worst of them, so that a row
-// which does not make the list costs one comparison.
-void offer(const Match& match, std::size_t keep, std::size_t size, Match* best) noexcept {
-  if (size < keep) {
-    best[size] = match;
-    std::push_heap(best, best + size + 1, is_better);
-  } else if (is_better(match, best[0])) {
-    std::pop_heap(best, best + keep, is_better);
-    best[keep - 1] = match;
-    std::push_heap(best, best + keep, is_better);
-  }
-}
-
-}  // namespace
-
 // Rows outside, probes inside: the gallery is far larger than the caches and is read once.
 std::int64_t cosine_topk(const MatrixView& gallery, const MatrixView& probes, std::size_t keep,
                          const KernelSet& kernels, Match* best) noexcept {

@@ -5,18 +5,9 @@
 #include <cstdint>
 
 #include "dispatch.h"
+#include "topk.h"
 
 namespace edgeface {
-
-struct Match {
-  float score;
-  std::int64_t index;
-};
-
-// One total order, so that equal scores always come out the same: lower index first.
-inline bool is_better(const Match& a, const Match& b) noexcept {
-  return a.score > b.score || (a.score == b.score && a.index < b.index);
-}
 
 struct MatrixView {
   const float* data;  // (rows, columns), C order, no gaps

@@ -30,6 +30,7 @@ MatrixView require_matrix(const py::object& object, const char* name, py::ssize_
 const KernelSet& kernels_for(const py::object& isa);
 
 // One function per file of bindings/: adds that file's names to the module.
+void bind_index(py::module_& m);
 void bind_match(py::module_& m);
 
 }  // namespace edgeface

@@ -28,5 +28,6 @@ PYBIND11_MODULE(_native, m) {
   m.attr("__version__") = EDGEFACE_VERSION;
   m.def("active_isa", [] { return std::string(active_kernels().isa); }, kActiveDoc);
   m.def("supported_isas", &isa_names, "ISAs that this CPU can run, best first.");
+  bind_index(m);
   bind_match(m);
 }

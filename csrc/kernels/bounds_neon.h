@@ -1,0 +1,49 @@
+// What the NEON scans share: sums of four rows to bits of survivors.
+#pragma once
+
+#include <arm_neon.h>
+
+#include "scan.h"
+
+namespace edgeface {
+
+namespace {
+
+constexpr std::size_t kQuarters = 4;  // of a block: four rows each
+
+// Lanes in which !(bound < floor), as four bits.
+inline unsigned lanes_that_reach(float32x4_t bound_f32x4, float floor) noexcept {
+  static const std::uint32_t kBits[4] = {1, 2, 4, 8};
+  const uint32x4_t below_u32x4 = vcltq_f32(bound_f32x4, vdupq_n_f32(floor));
+  return vaddvq_u32(vbicq_u32(vld1q_u32(kBits), below_u32x4));
+}
+
+inline unsigned survivors_i8(const int32x4_t (&sums_i32x4)[kQuarters], const float* terms,
+                             const ScanProbe& probe, float floor) noexcept {
+  unsigned mask = 0;
+  for (std::size_t q = 0; q < kQuarters; ++q, terms += 4) {
+    const float32x4_t scaled_f32x4 = vmulq_n_f32(vcvtq_f32_s32(sums_i32x4[q]), probe.scale);
+    const float32x4_t slack_f32x4 = vfmaq_n_f32(vdupq_n_f32(probe.constant),
+                                                vld1q_f32(terms + kBlockRows), probe.second_weight);
+    const float32x4_t bound_f32x4 = vfmaq_f32(slack_f32x4, scaled_f32x4, vld1q_f32(terms));
+    mask |= lanes_that_reach(bound_f32x4, floor) << (4 * q);
+  }
+  return mask;
+}
+
+inline unsigned survivors_i4(const int32x4_t (&sums_i32x4)[kQuarters], const float* terms,
+                             const ScanProbe& probe, float floor) noexcept {
+  unsigned mask = 0;
+  for (std::size_t q = 0; q < kQuarters; ++q, terms += 4) {
+    float32x4_t bound_f32x4 =
+        vfmaq_n_f32(vdupq_n_f32(probe.constant), vld1q_f32(terms), probe.first_weight);
+    bound_f32x4 = vfmaq_n_f32(bound_f32x4, vld1q_f32(terms + kBlockRows), probe.second_weight);
+    bound_f32x4 = vfmaq_n_f32(bound_f32x4, vcvtq_f32_s32(sums_i32x4[q]), probe.scale);
+    mask |= lanes_that_reach(bound_f32x4, floor) << (4 * q);
+  }
+  return mask;
+}
+
+}  // namespace
+
+}  // namespace edgeface

@@ -1,0 +1,64 @@
+#include <immintrin.h>
+
+#include <cstring>
+
+#include "scan.h"
+
+namespace edgeface {
+
+namespace {
+
+constexpr std::size_t kAheadBytes = 4096;  // further than the hardware's own prefetch, which
+                                           // stops at every page
+
+__m512i four_bytes_to_all(const std::int8_t* values) noexcept {
+  std::int32_t four = 0;
+  std::memcpy(&four, values, 4);
+  return _mm512_set1_epi32(four);
+}
+
+struct Sums {
+  __m512i low_i32x16, high_i32x16;  // of the low and of the high halves of bytes
+};
+
+void add_group(Sums& sums, const std::uint8_t* codes, const std::int8_t* values) noexcept {
+  _mm_prefetch(reinterpret_cast<const char*>(codes + kAheadBytes), _MM_HINT_T0);
+  const __m512i nibble_u8x64 = _mm512_set1_epi8(15), pair_u8x64 = _mm512_loadu_si512(codes);
+  const __m512i low_u8x64 = _mm512_and_si512(pair_u8x64, nibble_u8x64);
+  const __m512i high_u8x64 = _mm512_and_si512(_mm512_srli_epi16(pair_u8x64, 4), nibble_u8x64);
+  sums.low_i32x16 = _mm512_dpbusd_epi32(sums.low_i32x16, low_u8x64, four_bytes_to_all(values));
+  sums.high_i32x16 =
+      _mm512_dpbusd_epi32(sums.high_i32x16, high_u8x64, four_bytes_to_all(values + 4));
+}
+
+__m512i block_sums(const std::uint8_t* codes, const ScanProbe& probe) noexcept {
+  Sums even = {_mm512_setzero_si512(), _mm512_setzero_si512()}, odd = even;
+  const std::int8_t* values = probe.values;
+  for (std::size_t g = 0; g < probe.groups; g += 2, codes += 2 * kGroupBytes, values += 16) {
+    add_group(even, codes, values);
+    add_group(odd, codes + kGroupBytes, values + 8);
+  }
+  return _mm512_add_epi32(_mm512_add_epi32(even.low_i32x16, even.high_i32x16),
+                          _mm512_add_epi32(odd.low_i32x16, odd.high_i32x16));
+}
+
+}  // namespace
+
+void scan_i4_avx512vnni(const std::uint8_t* blocks, std::size_t count, const ScanProbe& probe,
+                        float floor, std::uint16_t* survivors) noexcept {
+  const std::size_t code_bytes = probe.groups * kGroupBytes;
+  for (std::size_t b = 0; b < count; ++b, blocks += block_bytes(probe.groups)) {
+    const __m512 sum_f32x16 = _mm512_cvtepi32_ps(block_sums(blocks, probe));
+    const __m512 first_f32x16 = _mm512_loadu_ps(blocks + code_bytes);
+    const __m512 second_f32x16 = _mm512_loadu_ps(blocks + code_bytes + kGroupBytes);
+    __m512 slack_f32x16 = _mm512_fmadd_ps(_mm512_set1_ps(probe.first_weight), first_f32x16,
+                                          _mm512_set1_ps(probe.constant));
+    slack_f32x16 =
+        _mm512_fmadd_ps(_mm512_set1_ps(probe.second_weight), second_f32x16, slack_f32x16);
+    const __m512 bound_f32x16 =
+        _mm512_fmadd_ps(_mm512_set1_ps(probe.scale), sum_f32x16, slack_f32x16);
+    survivors[b] = _mm512_cmp_ps_mask(bound_f32x16, _mm512_set1_ps(floor), _CMP_NLT_UQ);
+  }
+}
+
+}  // namespace edgeface

@@ -1,0 +1,70 @@
+#include <arm_neon.h>
+
+#include <cstring>
+
+#include "bounds_neon.h"
+#include "scan.h"
+
+namespace edgeface {
+
+namespace {
+
+int8x8_t four_bytes_to_all(const std::int8_t* values) noexcept {
+  std::int32_t four = 0;
+  std::memcpy(&four, values, 4);
+  return vreinterpret_s8_s32(vdup_n_s32(four));
+}
+
+// Sums of four rows, a row's four products of a group in two lanes beside each other.
+struct PairSums {
+  int32x4_t low_i32x4, high_i32x4;  // of rows 0, 1 and of rows 2, 3
+};
+
+// Two products of at most 127 * 127 fit 16 bits: smull, smlal, then sadalp widens.
+void add_two_groups(PairSums& sums, int8x16_t first_i8x16, int8x16_t second_i8x16,
+                    int8x8_t first_i8x8, int8x8_t second_i8x8) noexcept {
+  int16x8_t low_i16x8 = vmull_s8(vget_low_s8(first_i8x16), first_i8x8);
+  int16x8_t high_i16x8 = vmull_s8(vget_high_s8(first_i8x16), first_i8x8);
+  low_i16x8 = vmlal_s8(low_i16x8, vget_low_s8(second_i8x16), second_i8x8);
+  high_i16x8 = vmlal_s8(high_i16x8, vget_high_s8(second_i8x16), second_i8x8);
+  sums.low_i32x4 = vpadalq_s16(sums.low_i32x4, low_i16x8);
+  sums.high_i32x4 = vpadalq_s16(sums.high_i32x4, high_i16x8);
+}
+
+void block_sums(const std::int8_t* codes, const ScanProbe& probe,
+                int32x4_t (&sums_i32x4)[kQuarters]) noexcept {
+  PairSums sums[kQuarters];
+  for (PairSums& sum : sums) sum = {vdupq_n_s32(0), vdupq_n_s32(0)};
+  std::size_t g = 0;
+  for (; g + 2 <= probe.groups; g += 2, codes += 2 * kGroupBytes) {
+    const int8x8_t first_i8x8 = four_bytes_to_all(probe.values + 4 * g);
+    const int8x8_t second_i8x8 = four_bytes_to_all(probe.values + 4 * g + 4);
+    for (std::size_t q = 0; q < kQuarters; ++q) {
+      add_two_groups(sums[q], vld1q_s8(codes + 16 * q), vld1q_s8(codes + kGroupBytes + 16 * q),
+                     first_i8x8, second_i8x8);
+    }
+  }
+  if (g < probe.groups) {
+    const int8x8_t last_i8x8 = four_bytes_to_all(probe.values + 4 * g);
+    for (std::size_t q = 0; q < kQuarters; ++q) {
+      add_two_groups(sums[q], vld1q_s8(codes + 16 * q), vdupq_n_s8(0), last_i8x8, last_i8x8);
+    }
+  }
+  for (std::size_t q = 0; q < kQuarters; ++q) {
+    sums_i32x4[q] = vpaddq_s32(sums[q].low_i32x4, sums[q].high_i32x4);
+  }
+}
+
+}  // namespace
+
+void scan_i8_neon(const std::uint8_t* blocks, std::size_t count, const ScanProbe& probe,
+                  float floor, std::uint16_t* survivors) noexcept {
+  for (std::size_t b = 0; b < count; ++b, blocks += block_bytes(probe.groups)) {
+    int32x4_t sums_i32x4[kQuarters];
+    block_sums(reinterpret_cast<const std::int8_t*>(blocks), probe, sums_i32x4);
+    const auto* terms = reinterpret_cast<const float*>(blocks + probe.groups * kGroupBytes);
+    survivors[b] = static_cast<std::uint16_t>(survivors_i8(sums_i32x4, terms, probe, floor));
+  }
+}
+
+}  // namespace edgeface

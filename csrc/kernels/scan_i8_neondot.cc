@@ -1,0 +1,44 @@
+#include <arm_neon.h>
+
+#include <cstring>
+
+#include "bounds_neon.h"
+#include "scan.h"
+
+namespace edgeface {
+
+namespace {
+
+int8x16_t four_bytes_to_all(const std::int8_t* values) noexcept {
+  std::int32_t four = 0;
+  std::memcpy(&four, values, 4);
+  return vreinterpretq_s8_s32(vdupq_n_s32(four));
+}
+
+// The four loads stand together: in-order cores stall on a load's result, not on the load.
+void block_sums(const std::int8_t* codes, const ScanProbe& probe,
+                int32x4_t (&sums_i32x4)[kQuarters]) noexcept {
+  for (int32x4_t& sum : sums_i32x4) sum = vdupq_n_s32(0);
+  for (std::size_t g = 0; g < probe.groups; ++g, codes += kGroupBytes) {
+    const int8x16_t value_i8x16 = four_bytes_to_all(probe.values + 4 * g);
+    int8x16_t code_i8x16[kQuarters];
+    for (std::size_t q = 0; q < kQuarters; ++q) code_i8x16[q] = vld1q_s8(codes + 16 * q);
+    for (std::size_t q = 0; q < kQuarters; ++q) {
+      sums_i32x4[q] = vdotq_s32(sums_i32x4[q], code_i8x16[q], value_i8x16);
+    }
+  }
+}
+
+}  // namespace
+
+void scan_i8_neondot(const std::uint8_t* blocks, std::size_t count, const ScanProbe& probe,
+                     float floor, std::uint16_t* survivors) noexcept {
+  for (std::size_t b = 0; b < count; ++b, blocks += block_bytes(probe.groups)) {
+    int32x4_t sums_i32x4[kQuarters];
+    block_sums(reinterpret_cast<const std::int8_t*>(blocks), probe, sums_i32x4);
+    const auto* terms = reinterpret_cast<const float*>(blocks + probe.groups * kGroupBytes);
+    survivors[b] = static_cast<std::uint16_t>(survivors_i8(sums_i32x4, terms, probe, floor));
+  }
+}
+
+}  // namespace edgeface

@@ -1,0 +1,65 @@
+#include <smmintrin.h>
+
+#include <cstring>
+
+#include "scan.h"
+
+namespace edgeface {
+
+namespace {
+
+constexpr std::size_t kQuarters = 4;  // of a block: four rows each
+
+__m128i four_bytes_to_all(const std::int8_t* values) noexcept {
+  std::int32_t four = 0;
+  std::memcpy(&four, values, 4);
+  return _mm_set1_epi32(four);
+}
+
+// |probe| by sign(code, probe), as in scan_i8_avx2.cc: two products fit 16 bits.
+__m128i products(const std::uint8_t* codes, __m128i value_i8x16, __m128i size_u8x16) noexcept {
+  const __m128i code_i8x16 = _mm_loadu_si128(reinterpret_cast<const __m128i*>(codes));
+  const __m128i signed_i8x16 = _mm_sign_epi8(code_i8x16, value_i8x16);
+  return _mm_madd_epi16(_mm_maddubs_epi16(size_u8x16, signed_i8x16), _mm_set1_epi16(1));
+}
+
+void block_sums(const std::uint8_t* codes, const ScanProbe& probe,
+                __m128i (&sums_i32x4)[kQuarters]) noexcept {
+  for (__m128i& sum : sums_i32x4) sum = _mm_setzero_si128();
+  for (std::size_t g = 0; g < probe.groups; ++g, codes += kGroupBytes) {
+    const __m128i value_i8x16 = four_bytes_to_all(probe.values + 4 * g);
+    const __m128i size_u8x16 = _mm_abs_epi8(value_i8x16);
+    for (std::size_t q = 0; q < kQuarters; ++q) {
+      sums_i32x4[q] =
+          _mm_add_epi32(sums_i32x4[q], products(codes + 16 * q, value_i8x16, size_u8x16));
+    }
+  }
+}
+
+unsigned survivors_of(__m128i sum_i32x4, const float* terms, const ScanProbe& probe,
+                      float floor) noexcept {
+  const __m128 scaled_f32x4 = _mm_mul_ps(_mm_set1_ps(probe.scale), _mm_cvtepi32_ps(sum_i32x4));
+  const __m128 slack_f32x4 =
+      _mm_add_ps(_mm_mul_ps(_mm_set1_ps(probe.second_weight), _mm_loadu_ps(terms + kBlockRows)),
+                 _mm_set1_ps(probe.constant));
+  const __m128 bound_f32x4 = _mm_add_ps(_mm_mul_ps(scaled_f32x4, _mm_loadu_ps(terms)), slack_f32x4);
+  return static_cast<unsigned>(_mm_movemask_ps(_mm_cmpnlt_ps(bound_f32x4, _mm_set1_ps(floor))));
+}
+
+}  // namespace
+
+void scan_i8_sse41(const std::uint8_t* blocks, std::size_t count, const ScanProbe& probe,
+                   float floor, std::uint16_t* survivors) noexcept {
+  for (std::size_t b = 0; b < count; ++b, blocks += block_bytes(probe.groups)) {
+    __m128i sums_i32x4[kQuarters];
+    block_sums(blocks, probe, sums_i32x4);
+    const auto* terms = reinterpret_cast<const float*>(blocks + probe.groups * kGroupBytes);
+    unsigned mask = 0;
+    for (std::size_t q = 0; q < kQuarters; ++q) {
+      mask |= survivors_of(sums_i32x4[q], terms + 4 * q, probe, floor) << (4 * q);
+    }
+    survivors[b] = static_cast<std::uint16_t>(mask);
+  }
+}
+
+}  // namespace edgeface
