@@ -20,7 +20,7 @@
 namespace edgeface {
 
 // Rows and probes must not be longer than this.
-constexpr float kLongestRow = 1.001f;
+constexpr float kLongestRow = 1.002f;
 
 // Float rounding of scores and bounds, with a wide margin: a dot product of 4096 floats of unit
 // vectors errs by less than 2e-5 in every kernel, and a bound has a handful of operations.

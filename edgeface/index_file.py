@@ -1,0 +1,132 @@
+"""The file of a `CosineIndex`: a JSON header, then each array at the beginning of a page.
+
+The arrays are mapped, not read: a gallery may be larger than memory.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from edgeface.container import replacing
+from edgeface.errors import GalleryError, GalleryFormatError
+from edgeface.index_arrays import IndexArrays, shapes_for
+from edgeface.schema import JsonError, parse_json
+
+MAGIC = b"edgeface index 1\n"
+PAGE_BYTES = 4096
+_KEYS = {"capacity", "dim", "size", "codes", "sketch_dims", "sha256"}
+_LIMITS = {"capacity": 1 << 40, "dim": 1 << 16, "sketch_dims": 1 << 15}
+
+
+def write_index_file(path: Path, arrays: IndexArrays, *, size: int) -> None:
+    """Write an index; ``path`` is the old file or the whole new one, never something between."""
+    capacity, dim = arrays.rows.shape
+    header = {
+        "capacity": capacity,
+        "dim": dim,
+        "size": size,
+        "codes": arrays.codes is not None,
+        "sketch_dims": 0 if arrays.steps is None else len(arrays.steps),
+    }
+    members = list(_in_file_order(header, arrays.members()))
+    header["sha256"] = _digest(members)
+    try:
+        with replacing(path, mode=0o600) as temporary, temporary.open("wb") as file:
+            file.write((MAGIC + json.dumps(header).encode()).ljust(PAGE_BYTES))
+            for array in members:
+                file.write(memoryview(array).cast("B") if array.size else b"")
+                file.write(bytes(-file.tell() % PAGE_BYTES))
+    except OSError as error:
+        raise GalleryError(f"cannot write index {path}: {error.strerror or error}") from error
+
+
+def read_index_file(path: Path, *, verify: bool) -> tuple[IndexArrays, int]:
+    """Map an index copy-on-write; return its arrays and the number of rows ever used.
+
+    Raises
+    ------
+    GalleryFormatError
+        Not an index, of another version, truncated, or damaged.
+    GalleryError
+        The file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            header = _parse_header(file.read(PAGE_BYTES), path)
+        arrays = _map_arrays(path, header)
+    except OSError as error:
+        raise GalleryError(f"cannot read index {path}: {error.strerror or error}") from error
+    if verify and _digest(_in_file_order(header, arrays)) != header["sha256"]:
+        raise GalleryFormatError(f"index {path} is damaged: its hash differs; build it again")
+    names = ("rows", "used", "codes", "sketch", "basis", "steps")
+    return IndexArrays(**{name: arrays.get(name) for name in names}), header["size"]
+
+
+def _parse_header(data: bytes, path: Path) -> dict:
+    if not data.startswith(MAGIC):
+        raise GalleryFormatError(
+            f"{path} is not an index of this version: it begins with {data[:17]!r}, expected "
+            f"{MAGIC!r}; build it again"
+        )
+    try:
+        header = parse_json(data[len(MAGIC) :])
+    except JsonError as error:
+        raise GalleryFormatError(f"index {path}: its header is damaged ({error})") from error
+    if not isinstance(header, dict) or set(header) != _KEYS or not _plausible(header):
+        raise GalleryFormatError(f"index {path}: its header is damaged: {header!r}")
+    return header
+
+
+def _plausible(header: dict) -> bool:
+    counts = [header[name] for name in ("capacity", "dim", "size", "sketch_dims")]
+    if not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in counts):
+        return False
+    fits = all(header[name] <= limit for name, limit in _LIMITS.items())
+    kinds = isinstance(header["codes"], bool) and isinstance(header["sha256"], str)
+    return (
+        fits and kinds and header["size"] <= header["capacity"] and header["sketch_dims"] % 32 == 0
+    )
+
+
+def _shapes(header: dict) -> dict[str, tuple]:
+    return shapes_for(
+        header["capacity"],
+        header["dim"],
+        codes=header["codes"],
+        sketch_dims=header["sketch_dims"],
+    )
+
+
+def _map_arrays(path: Path, header: dict) -> dict[str, np.ndarray]:
+    offset, places = PAGE_BYTES, {}
+    for name, (shape, dtype) in _shapes(header).items():
+        places[name] = offset
+        length = math.prod(shape) * np.dtype(dtype).itemsize
+        offset += length + -length % PAGE_BYTES
+    if path.stat().st_size != offset:
+        raise GalleryFormatError(
+            f"index {path} has {path.stat().st_size} bytes, its header says {offset}: copy it again"
+        )
+    return {
+        name: np.memmap(path, dtype=dtype, mode="c", offset=places[name], shape=shape)
+        if math.prod(shape)
+        else np.zeros(shape, dtype)
+        for name, (shape, dtype) in _shapes(header).items()
+    }
+
+
+def _in_file_order(header: dict, arrays: dict) -> Iterator[np.ndarray]:
+    return (arrays[name] for name in _shapes(header))
+
+
+def _digest(arrays: Iterator[np.ndarray] | list[np.ndarray]) -> str:
+    total = sha256()
+    for array in arrays:
+        total.update(memoryview(np.ascontiguousarray(array)).cast("B") if array.size else b"")
+    return total.hexdigest()
