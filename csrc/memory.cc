@@ -19,9 +19,11 @@ std::uint64_t read_piece(const std::uint8_t* bytes, std::size_t count) noexcept 
   std::size_t i = 0;
   for (; i + sizeof lanes <= count; i += sizeof lanes) {
     __builtin_prefetch(bytes + i + kAheadBytes);
-    std::uint64_t words[kWords];
-    std::memcpy(words, bytes + i, sizeof words);
-    for (std::size_t w = 0; w < kWords; ++w) lanes[w] ^= words[w];
+    for (std::size_t w = 0; w < kWords; ++w) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, bytes + i + w * sizeof word, sizeof word);
+      lanes[w] ^= word;
+    }
   }
   std::uint64_t all = 0;
   for (const std::uint64_t lane : lanes) all ^= lane;

@@ -29,6 +29,8 @@ PUBLIC_NAMES_LIMIT = 15
 LAYERS = [
     ["errors", "schema", "_imageheader", "_reference", "_native"],
     ["image", "container", "manifest", "bundle", "backends", "backends.*"],
+    ["index_arrays"],
+    ["index", "index_*"],
     ["detect", "detect_*", "align", "quality", "embed", "gallery", "gallery_*", "selftest"],
     ["pipeline"],
     ["cli", "cli_*", "demo", "draw", "evaluate", "pairs", "roc", "roc_*"],
@@ -38,7 +40,8 @@ LAYERS = [
 ONLY = {
     "backends*": ["errors", "backends", "backends.*"],
     "bundle": ["errors", "container", "manifest"],
-    "gallery*": ["errors", "schema", "container", "_native", "gallery_*"],
+    "gallery*": ["errors", "schema", "container", "_native", "index", "gallery_*"],
+    "index*": ["errors", "schema", "container", "_native", "index_*"],
 }
 # What a module of edgeface may import at its top, besides the standard library.
 RUNTIME_PACKAGES = {"edgeface", "numpy", "cv2"}
