@@ -7,6 +7,7 @@
 // In INT8 a byte is one dimension, -127 to 127 (never -128: pmaddubsw and psignb need its
 // negative). In 4 bits a byte is two, 0 to 15: a group is 8 dimensions, of which byte j holds
 // dimension j in its low half and 4 + j in its high half.
+// Blocks have the alignment of a float.
 #pragma once
 
 #include <cstddef>
