@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from edgeface import _native
+from edgeface.errors import GalleryError
 from edgeface.index_arrays import IndexArrays, require_cpus, require_threshold
 from edgeface.index_file import read_index_file, write_index_file
 from edgeface.index_sketch import learn_sketch
@@ -121,13 +122,12 @@ class CosineIndex:
         path: str | Path,
         *,
         verify: bool = True,
+        writable: bool = False,
         threads: int = 1,
         cpus: Sequence[int] | None = None,
         isa: str | None = None,
     ) -> CosineIndex:
         """Map a file that `save` wrote; it may be larger than memory.
-
-        Changes stay in memory, in the pages they touch, until they are saved.
 
         Parameters
         ----------
@@ -135,6 +135,9 @@ class CosineIndex:
             The file. It must not be overwritten in place while it is open; `save` replaces it.
         verify : bool
             Compare every byte with the hash in the file first, which reads all of it once.
+        writable : bool
+            Allow changes. They stay in memory, in the pages they touch, until they are saved; the
+            system must be able to hold a copy of the file.
 
         Raises
         ------
@@ -143,7 +146,7 @@ class CosineIndex:
         GalleryError
             The file cannot be read.
         """
-        arrays, size = read_index_file(Path(path), verify=verify)
+        arrays, size = read_index_file(Path(path), verify=verify, writable=writable)
         return cls(arrays, size=size, threads=threads, cpus=cpus, isa=isa)
 
     @property
@@ -197,18 +200,22 @@ class CosineIndex:
     def update(self, index: int, row: np.ndarray) -> None:
         """Replace a row in place; a search sees the old one or the new one.
 
-        Raises ``LookupError`` when no row is in use at ``index``; ``ValueError`` as `build`.
+        Raises ``LookupError`` when no row is in use at ``index``, ``ValueError`` as `build`, and
+        ``GalleryError`` when the index was opened to read.
         """
         with self._lock:
+            self._require_writable()
             self._require_used(index)
             self._native.set_rows(_one_row(row), first=index)
 
     def remove(self, index: int) -> None:
         """Remove a row and wipe it from memory; other rows keep their index.
 
-        Raises ``LookupError`` when no row is in use at ``index``.
+        Raises ``LookupError`` when no row is in use at ``index``, and ``GalleryError`` when the
+        index was opened to read.
         """
         with self._lock:
+            self._require_writable()
             self._require_used(index)
             self._native.remove(index)
 
@@ -218,6 +225,7 @@ class CosineIndex:
         The places of removed rows are used first. When there is none, memory grows by half.
         """
         with self._lock:
+            self._require_writable()
             place = self._free_place()
             self._native.set_rows(_one_row(row), first=place)
             return place
@@ -246,6 +254,10 @@ class CosineIndex:
             self._native = self._bound(self._arrays, size)
             return size
         return int(free[0])
+
+    def _require_writable(self) -> None:
+        if not self._arrays.used.flags.writeable:
+            raise GalleryError("this index was opened to read: open it with writable=True")
 
     def _require_used(self, index: int) -> None:
         used = self._arrays.used

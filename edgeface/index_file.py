@@ -46,8 +46,8 @@ def write_index_file(path: Path, arrays: IndexArrays, *, size: int) -> None:
         raise GalleryError(f"cannot write index {path}: {error.strerror or error}") from error
 
 
-def read_index_file(path: Path, *, verify: bool) -> tuple[IndexArrays, int]:
-    """Map an index copy-on-write; return its arrays and the number of rows ever used.
+def read_index_file(path: Path, *, verify: bool, writable: bool) -> tuple[IndexArrays, int]:
+    """Map an index, copy-on-write if writable; return its arrays and the end of its used rows.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def read_index_file(path: Path, *, verify: bool) -> tuple[IndexArrays, int]:
     try:
         with path.open("rb") as file:
             header = _parse_header(file.read(PAGE_BYTES), path)
-        arrays = _map_arrays(path, header)
+        arrays = _map_arrays(path, header, mode="c" if writable else "r")
     except OSError as error:
         raise GalleryError(f"cannot read index {path}: {error.strerror or error}") from error
     if verify and _digest(_in_file_order(header, arrays)) != header["sha256"]:
@@ -103,7 +103,7 @@ def _shapes(header: dict) -> dict[str, tuple]:
     )
 
 
-def _map_arrays(path: Path, header: dict) -> dict[str, np.ndarray]:
+def _map_arrays(path: Path, header: dict, *, mode: str) -> dict[str, np.ndarray]:
     offset, places = PAGE_BYTES, {}
     for name, (shape, dtype) in _shapes(header).items():
         places[name] = offset
@@ -114,7 +114,7 @@ def _map_arrays(path: Path, header: dict) -> dict[str, np.ndarray]:
             f"index {path} has {path.stat().st_size} bytes, its header says {offset}: copy it again"
         )
     return {
-        name: np.memmap(path, dtype=dtype, mode="c", offset=places[name], shape=shape)
+        name: np.memmap(path, dtype=dtype, mode=mode, offset=places[name], shape=shape)
         if math.prod(shape)
         else np.zeros(shape, dtype)
         for name, (shape, dtype) in _shapes(header).items()

@@ -15,7 +15,7 @@ LEAST_ROWS = 4096
 """Fewer are read at once in INT8 sooner than a probe is turned into the sketch's basis."""
 
 SAMPLE_ROWS = 20_000
-TRIAL_ROWS, TRIAL_PROBES = 4000, 100
+TRIAL_ROWS, TRIAL_PROBES = 2000, 100
 DIMS = (64, 96, 128, 160, 192, 256, 384, 512)
 
 CLIP_SIGMAS = 2.4

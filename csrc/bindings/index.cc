@@ -85,6 +85,7 @@ class PyIndex {
                             "; expected them to fit (" + std::to_string(capacity()) + ", " +
                             std::to_string(dim()) + ")");
     }
+    require_writable();
     require_unit(view, "row", kernels_);
     const py::gil_scoped_release release;
     index_.set_rows(view.data, first, view.rows);
@@ -95,6 +96,7 @@ class PyIndex {
       throw py::index_error("row " + std::to_string(row) + "; expected below " +
                             std::to_string(index_.size()));
     }
+    require_writable();
     const py::gil_scoped_release release;
     index_.remove(row);
   }
@@ -102,6 +104,12 @@ class PyIndex {
   std::size_t size() const { return index_.size(); }
 
  private:
+  void require_writable() const {
+    const bool codes = !codes_ || codes_->writeable(), sketch = !sketch_ || sketch_->writeable();
+    if (rows_.writeable() && used_.writeable() && codes && sketch) return;
+    throw py::value_error("the index's arrays are read-only; open it with writable=True");
+  }
+
   std::size_t capacity() const { return static_cast<std::size_t>(rows_.shape(0)); }
   std::size_t dim() const { return static_cast<std::size_t>(rows_.shape(1)); }
 
