@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeface import _native
 from edgeface.gallery_template import Templates
 
 
@@ -50,7 +49,7 @@ def rank_people(templates: Templates, probe: np.ndarray, *, count: int) -> tuple
     # best count * most rows hold at least `count` different people (or everybody), and a person's
     # first row among them, in descending order, is that person's best.
     most = int(templates.counts().max())
-    rows, scores = _native.cosine_topk(templates.embeddings, probe, count * most)
+    rows, scores = templates.index.search(probe, count * most)
     owners, first = np.unique(templates.owners[rows], return_index=True)
     best = np.argsort(first)[:count]
     return tuple(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+
+from edgeface.index import CosineIndex
 
 NAME_LIMIT = 200
 NORM_TOLERANCE = 1e-3
@@ -29,6 +32,11 @@ class Templates:
     enrolled_at: tuple[str, ...]
     owners: np.ndarray
     embeddings: np.ndarray
+
+    @cached_property
+    def index(self) -> CosineIndex:
+        """The rows, ready to be searched; made when it is first asked for."""
+        return CosineIndex.build(self.embeddings, copy=False)
 
     def counts(self) -> np.ndarray:
         """Return how many templates each person has: (people,) int64."""

@@ -73,6 +73,7 @@ class CosineIndex:
         *,
         precision: str = "int8",
         threshold: float | None = None,
+        copy: bool = True,
         threads: int = 1,
         cpus: Sequence[int] | None = None,
         isa: str | None = None,
@@ -82,13 +83,15 @@ class CosineIndex:
         Parameters
         ----------
         rows : (N, D) float32 ndarray
-            Unit L2 rows, C-contiguous; copied. N may be 0.
+            Unit L2 rows. N may be 0.
         precision : str
             ``"int8"`` scans INT8 codes first, ``"float32"`` scores every row.
         threshold : float or None
             The least cosine that will be asked for, -1 to 1. With it the 4-bit sketch is learned
             from ``rows``, where there are enough of them and it saves reading. Searches with
             another threshold stay exact.
+        copy : bool
+            False searches in ``rows`` themselves, C-contiguous, which nobody else may change then.
         threads : int
             Threads of one search, the caller's among them.
         cpus : sequence of int, or None
@@ -110,10 +113,9 @@ class CosineIndex:
         sketch = None
         if threshold is not None:
             sketch = learn_sketch(rows, threshold=require_threshold(threshold))
-        codes = precision == "int8"
-        arrays = IndexArrays.empty(len(rows), rows.shape[1], codes=codes, sketch=sketch)
+        arrays = IndexArrays.around(rows, copy=copy, codes=precision == "int8", sketch=sketch)
         index = cls(arrays, size=0, threads=threads, cpus=cpus, isa=isa)
-        index._native.set_rows(rows, first=0)
+        index._native.set_rows(arrays.rows, first=0)
         return index
 
     @classmethod

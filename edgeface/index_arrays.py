@@ -43,13 +43,18 @@ class IndexArrays:
     steps: np.ndarray | None
 
     @classmethod
-    def empty(cls, capacity: int, dim: int, *, codes: bool, sketch: Sketch | None) -> IndexArrays:
-        """Allocate for ``capacity`` rows, none of them in use."""
+    def around(
+        cls, rows: np.ndarray, *, copy: bool, codes: bool, sketch: Sketch | None
+    ) -> IndexArrays:
+        """Allocate for rows (N, D), none of them in use yet."""
         dims = 0 if sketch is None else len(sketch.steps)
-        shapes = shapes_for(capacity, dim, codes=codes, sketch_dims=dims)
-        arrays = {name: aligned_zeros(*spec) for name, spec in shapes.items()}
+        shapes = shapes_for(*rows.shape, codes=codes, sketch_dims=dims)
+        shared = {} if copy else {"rows": rows}
         if sketch is not None:
-            arrays.update(basis=sketch.basis, steps=sketch.steps)
+            shared.update(basis=sketch.basis, steps=sketch.steps)
+        arrays = {n: shared[n] if n in shared else aligned_zeros(*s) for n, s in shapes.items()}
+        if copy:
+            arrays["rows"][:] = rows
         return cls(**{field.name: arrays.get(field.name) for field in fields(cls)})
 
     @property

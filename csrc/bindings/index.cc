@@ -87,8 +87,9 @@ class PyIndex {
     }
     require_writable();
     require_unit(view, "row", kernels_);
+    const bool in_place = view.data == rows_.data() + first * dim();
     const py::gil_scoped_release release;
-    index_.set_rows(view.data, first, view.rows);
+    index_.set_rows(in_place ? nullptr : view.data, first, view.rows);
   }
 
   void remove(std::size_t row) {

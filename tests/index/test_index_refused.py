@@ -21,8 +21,6 @@ INFINITE[4, 0] = np.inf
         (GOOD.tolist(), "list.*expected a float32 ndarray"),
         (GOOD.astype(np.float64), "float64"),
         (GOOD[0], r"\(8,\)"),
-        (np.asfortranarray(GOOD), "C-contiguous"),
-        (unit_rows(20, 16)[:, ::2], "C-contiguous"),
         (NAN, "row 17 .*nan"),
         (INFINITE, "row 4 .*inf"),
         (GOOD * 1.01, "row 0 has the length 1.01"),
@@ -31,6 +29,15 @@ INFINITE[4, 0] = np.inf
 def test_rows_are_refused_with_what_was_found(rows: object, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         CosineIndex.build(rows)
+
+
+@pytest.mark.parametrize("rows", [np.asfortranarray(GOOD), np.repeat(GOOD, 2, axis=1)[:, ::2]])
+def test_rows_of_another_layout_are_copied_right_or_refused(rows: np.ndarray) -> None:
+    assert not rows.flags.c_contiguous
+    found = CosineIndex.build(rows).search(GOOD[7], 20)
+    np.testing.assert_array_equal(found.scores, CosineIndex.build(GOOD).search(GOOD[7], 20).scores)
+    with pytest.raises(ValueError, match="C-contiguous"):
+        CosineIndex.build(rows, copy=False)
 
 
 @pytest.mark.parametrize(
