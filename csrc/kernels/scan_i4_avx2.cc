@@ -1,18 +1,8 @@
-#include <immintrin.h>
-
-#include <cstring>
-
-#include "scan.h"
+#include "scan_lanes_avx2.h"
 
 namespace edgeface {
 
 namespace {
-
-__m256i four_bytes_to_all(const std::int8_t* values) noexcept {
-  std::int32_t four = 0;
-  std::memcpy(&four, values, 4);
-  return _mm256_set1_epi32(four);
-}
 
 // Products of one group, two a lane: at most 4 * 15 * 127 = 7620, so that four groups fit into
 // 16 bits.
@@ -25,14 +15,10 @@ __m256i products(const std::uint8_t* codes, __m256i low_i8x32, __m256i high_i8x3
                           _mm256_maddubs_epi16(high_u8x32, high_i8x32));
 }
 
-struct Sums {
-  __m256i low, high;  // of rows 0 to 7 and 8 to 15
-};
-
-Sums four_groups(const std::uint8_t* codes, const std::int8_t* values) noexcept {
-  Sums sums_i16x16 = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+Halves four_groups(const std::uint8_t* codes, const std::int8_t* values) noexcept {
+  Halves sums_i16x16 = {_mm256_setzero_si256(), _mm256_setzero_si256()};
   for (std::size_t g = 0; g < 4; ++g, codes += kGroupBytes, values += 8) {
-    _mm_prefetch(reinterpret_cast<const char*>(codes + 4096), _MM_HINT_T0);
+    prefetch_ahead(codes);
     const __m256i low_i8x32 = four_bytes_to_all(values);
     const __m256i high_i8x32 = four_bytes_to_all(values + 4);
     sums_i16x16.low = _mm256_add_epi16(sums_i16x16.low, products(codes, low_i8x32, high_i8x32));
@@ -42,11 +28,11 @@ Sums four_groups(const std::uint8_t* codes, const std::int8_t* values) noexcept 
   return sums_i16x16;
 }
 
-Sums block_sums(const std::uint8_t* codes, const ScanProbe& probe) noexcept {
+Halves block_sums(const std::uint8_t* codes, const ScanProbe& probe) noexcept {
   const __m256i one_i16x16 = _mm256_set1_epi16(1);
-  Sums sums_i32x8 = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+  Halves sums_i32x8 = {_mm256_setzero_si256(), _mm256_setzero_si256()};
   for (std::size_t g = 0; g < probe.groups; g += 4) {
-    const Sums part_i16x16 = four_groups(codes + g * kGroupBytes, probe.values + g * 8);
+    const Halves part_i16x16 = four_groups(codes + g * kGroupBytes, probe.values + g * 8);
     sums_i32x8.low =
         _mm256_add_epi32(sums_i32x8.low, _mm256_madd_epi16(part_i16x16.low, one_i16x16));
     sums_i32x8.high =
@@ -63,8 +49,7 @@ unsigned survivors_of(__m256i sum_i32x8, const float* terms, const ScanProbe& pr
                                 _mm256_loadu_ps(terms + kBlockRows), slack_f32x8);
   const __m256 bound_f32x8 =
       _mm256_fmadd_ps(_mm256_set1_ps(probe.scale), _mm256_cvtepi32_ps(sum_i32x8), slack_f32x8);
-  const __m256 reach_f32x8 = _mm256_cmp_ps(bound_f32x8, _mm256_set1_ps(floor), _CMP_NLT_UQ);
-  return static_cast<unsigned>(_mm256_movemask_ps(reach_f32x8));
+  return not_below(bound_f32x8, floor);
 }
 
 }  // namespace
@@ -72,7 +57,7 @@ unsigned survivors_of(__m256i sum_i32x8, const float* terms, const ScanProbe& pr
 void scan_i4_avx2(const std::uint8_t* blocks, std::size_t count, const ScanProbe& probe,
                   float floor, std::uint16_t* survivors) noexcept {
   for (std::size_t b = 0; b < count; ++b, blocks += block_bytes(probe.groups)) {
-    const Sums sums = block_sums(blocks, probe);
+    const Halves sums = block_sums(blocks, probe);
     const auto* terms = reinterpret_cast<const float*>(blocks + probe.groups * kGroupBytes);
     const unsigned low = survivors_of(sums.low, terms, probe, floor);
     const unsigned high = survivors_of(sums.high, terms + 8, probe, floor);

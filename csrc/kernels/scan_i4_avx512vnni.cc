@@ -1,28 +1,15 @@
-#include <immintrin.h>
-
-#include <cstring>
-
-#include "scan.h"
+#include "scan_lanes_avx512vnni.h"
 
 namespace edgeface {
 
 namespace {
-
-constexpr std::size_t kAheadBytes = 4096;  // further than the hardware's own prefetch, which
-                                           // stops at every page
-
-__m512i four_bytes_to_all(const std::int8_t* values) noexcept {
-  std::int32_t four = 0;
-  std::memcpy(&four, values, 4);
-  return _mm512_set1_epi32(four);
-}
 
 struct Sums {
   __m512i low_i32x16, high_i32x16;  // of the low and of the high halves of bytes
 };
 
 void add_group(Sums& sums, const std::uint8_t* codes, const std::int8_t* values) noexcept {
-  _mm_prefetch(reinterpret_cast<const char*>(codes + kAheadBytes), _MM_HINT_T0);
+  prefetch_ahead(codes);
   const __m512i nibble_u8x64 = _mm512_set1_epi8(15), pair_u8x64 = _mm512_loadu_si512(codes);
   const __m512i low_u8x64 = _mm512_and_si512(pair_u8x64, nibble_u8x64);
   const __m512i high_u8x64 = _mm512_and_si512(_mm512_srli_epi16(pair_u8x64, 4), nibble_u8x64);
@@ -57,7 +44,7 @@ void scan_i4_avx512vnni(const std::uint8_t* blocks, std::size_t count, const Sca
         _mm512_fmadd_ps(_mm512_set1_ps(probe.second_weight), second_f32x16, slack_f32x16);
     const __m512 bound_f32x16 =
         _mm512_fmadd_ps(_mm512_set1_ps(probe.scale), sum_f32x16, slack_f32x16);
-    survivors[b] = _mm512_cmp_ps_mask(bound_f32x16, _mm512_set1_ps(floor), _CMP_NLT_UQ);
+    survivors[b] = not_below(bound_f32x16, floor);
   }
 }
 

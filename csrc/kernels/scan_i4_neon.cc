@@ -1,19 +1,8 @@
-#include <arm_neon.h>
-
-#include <cstring>
-
-#include "bounds_neon.h"
-#include "scan.h"
+#include "scan_lanes_neon.h"
 
 namespace edgeface {
 
 namespace {
-
-int8x8_t four_bytes_to_all(const std::int8_t* values) noexcept {
-  std::int32_t four = 0;
-  std::memcpy(&four, values, 4);
-  return vreinterpret_s8_s32(vdup_n_s32(four));
-}
 
 struct PairSums {
   int16x8_t low_i16x8, high_i16x8;  // of rows 0, 1 and of rows 2, 3
@@ -35,8 +24,8 @@ void add_four_groups(const std::uint8_t* codes, const std::int8_t* values,
   PairSums sums[kQuarters];
   for (PairSums& sum : sums) sum = {vdupq_n_s16(0), vdupq_n_s16(0)};
   for (std::size_t g = 0; g < 4; ++g, codes += kGroupBytes, values += 8) {
-    const int8x8_t low_i8x8 = four_bytes_to_all(values);
-    const int8x8_t high_i8x8 = four_bytes_to_all(values + 4);
+    const int8x8_t low_i8x8 = vget_low_s8(four_bytes_to_all(values));
+    const int8x8_t high_i8x8 = vget_low_s8(four_bytes_to_all(values + 4));
     for (std::size_t q = 0; q < kQuarters; ++q) {
       add_group(sums[q], vld1q_u8(codes + 16 * q), low_i8x8, high_i8x8);
     }

@@ -1,20 +1,8 @@
-#include <smmintrin.h>
-
-#include <cstring>
-
-#include "scan.h"
+#include "scan_lanes_sse41.h"
 
 namespace edgeface {
 
 namespace {
-
-constexpr std::size_t kQuarters = 4;  // of a block: four rows each
-
-__m128i four_bytes_to_all(const std::int8_t* values) noexcept {
-  std::int32_t four = 0;
-  std::memcpy(&four, values, 4);
-  return _mm_set1_epi32(four);
-}
 
 // At most 4 * 15 * 127 = 7620 a lane, so that four groups fit into 16 bits.
 __m128i products(const std::uint8_t* codes, __m128i low_i8x16, __m128i high_i8x16) noexcept {
@@ -50,7 +38,7 @@ unsigned survivors_of(__m128i sum_i32x4, const float* terms, const ScanProbe& pr
       _mm_add_ps(_mm_add_ps(first_f32x4, second_f32x4), _mm_set1_ps(probe.constant));
   const __m128 scaled_f32x4 = _mm_mul_ps(_mm_set1_ps(probe.scale), _mm_cvtepi32_ps(sum_i32x4));
   const __m128 bound_f32x4 = _mm_add_ps(scaled_f32x4, slack_f32x4);
-  return static_cast<unsigned>(_mm_movemask_ps(_mm_cmpnlt_ps(bound_f32x4, _mm_set1_ps(floor))));
+  return not_below(bound_f32x4, floor);
 }
 
 }  // namespace

@@ -1,18 +1,8 @@
-#include <immintrin.h>
-
-#include <cstring>
-
-#include "scan.h"
+#include "scan_lanes_avx2.h"
 
 namespace edgeface {
 
 namespace {
-
-__m256i four_bytes_to_all(const std::int8_t* values) noexcept {
-  std::int32_t four = 0;
-  std::memcpy(&four, values, 4);
-  return _mm256_set1_epi32(four);
-}
 
 // pmaddubsw adds two unsigned-by-signed products in 16 bits and saturates. |probe| by
 // sign(code, probe) is the same product, and two of at most 127 * 127 fit.
@@ -23,19 +13,14 @@ __m256i products(const std::uint8_t* codes, __m256i value_i8x32, __m256i size_u8
   return _mm256_madd_epi16(pair_i16x16, _mm256_set1_epi16(1));
 }
 
-struct Sums {
-  __m256i low_i32x8, high_i32x8;  // of rows 0 to 7 and 8 to 15
-};
-
-Sums block_sums(const std::uint8_t* codes, const ScanProbe& probe) noexcept {
-  Sums sums = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+Halves block_sums(const std::uint8_t* codes, const ScanProbe& probe) noexcept {
+  Halves sums = {_mm256_setzero_si256(), _mm256_setzero_si256()};
   for (std::size_t g = 0; g < probe.groups; ++g, codes += kGroupBytes) {
-    _mm_prefetch(reinterpret_cast<const char*>(codes + 4096), _MM_HINT_T0);
+    prefetch_ahead(codes);
     const __m256i value_i8x32 = four_bytes_to_all(probe.values + 4 * g);
     const __m256i size_u8x32 = _mm256_abs_epi8(value_i8x32);
-    sums.low_i32x8 = _mm256_add_epi32(sums.low_i32x8, products(codes, value_i8x32, size_u8x32));
-    sums.high_i32x8 =
-        _mm256_add_epi32(sums.high_i32x8, products(codes + 32, value_i8x32, size_u8x32));
+    sums.low = _mm256_add_epi32(sums.low, products(codes, value_i8x32, size_u8x32));
+    sums.high = _mm256_add_epi32(sums.high, products(codes + 32, value_i8x32, size_u8x32));
   }
   return sums;
 }
@@ -48,8 +33,7 @@ unsigned survivors_of(__m256i sum_i32x8, const float* terms, const ScanProbe& pr
       _mm256_fmadd_ps(_mm256_set1_ps(probe.second_weight), _mm256_loadu_ps(terms + kBlockRows),
                       _mm256_set1_ps(probe.constant));
   const __m256 bound_f32x8 = _mm256_fmadd_ps(scaled_f32x8, _mm256_loadu_ps(terms), slack_f32x8);
-  const __m256 reach_f32x8 = _mm256_cmp_ps(bound_f32x8, _mm256_set1_ps(floor), _CMP_NLT_UQ);
-  return static_cast<unsigned>(_mm256_movemask_ps(reach_f32x8));
+  return not_below(bound_f32x8, floor);
 }
 
 }  // namespace
@@ -57,10 +41,10 @@ unsigned survivors_of(__m256i sum_i32x8, const float* terms, const ScanProbe& pr
 void scan_i8_avx2(const std::uint8_t* blocks, std::size_t count, const ScanProbe& probe,
                   float floor, std::uint16_t* survivors) noexcept {
   for (std::size_t b = 0; b < count; ++b, blocks += block_bytes(probe.groups)) {
-    const Sums sums = block_sums(blocks, probe);
+    const Halves sums = block_sums(blocks, probe);
     const auto* terms = reinterpret_cast<const float*>(blocks + probe.groups * kGroupBytes);
-    const unsigned low = survivors_of(sums.low_i32x8, terms, probe, floor);
-    const unsigned high = survivors_of(sums.high_i32x8, terms + 8, probe, floor);
+    const unsigned low = survivors_of(sums.low, terms, probe, floor);
+    const unsigned high = survivors_of(sums.high, terms + 8, probe, floor);
     survivors[b] = static_cast<std::uint16_t>(low | high << 8);
   }
 }

@@ -1,27 +1,14 @@
-#include <immintrin.h>
-
-#include <cstring>
-
-#include "scan.h"
+#include "scan_lanes_avx512vnni.h"
 
 namespace edgeface {
 
 namespace {
 
-constexpr std::size_t kAheadBytes = 4096;  // further than the hardware's own prefetch, which
-                                           // stops at every page
-
-__m512i four_bytes_to_all(const std::int8_t* values) noexcept {
-  std::int32_t four = 0;
-  std::memcpy(&four, values, 4);
-  return _mm512_set1_epi32(four);
-}
-
 // vpdpbusd takes unsigned by signed bytes: codes are read with 128 added (their top bit
 // flipped), and 128 times the sum of the probe's values is taken off at the end.
 __m512i add_group(__m512i sum_i32x16, const std::uint8_t* codes,
                   const std::int8_t* values) noexcept {
-  _mm_prefetch(reinterpret_cast<const char*>(codes + kAheadBytes), _MM_HINT_T0);
+  prefetch_ahead(codes);
   const __m512i code_u8x64 = _mm512_xor_si512(_mm512_loadu_si512(codes), _mm512_set1_epi8(-128));
   return _mm512_dpbusd_epi32(sum_i32x16, code_u8x64, four_bytes_to_all(values));
 }
@@ -59,7 +46,7 @@ void scan_i8_avx512vnni(const std::uint8_t* blocks, std::size_t count, const Sca
     const __m512 slack_f32x16 = _mm512_fmadd_ps(_mm512_set1_ps(probe.second_weight), second_f32x16,
                                                 _mm512_set1_ps(probe.constant));
     const __m512 bound_f32x16 = _mm512_fmadd_ps(scaled_f32x16, first_f32x16, slack_f32x16);
-    survivors[b] = _mm512_cmp_ps_mask(bound_f32x16, _mm512_set1_ps(floor), _CMP_NLT_UQ);
+    survivors[b] = not_below(bound_f32x16, floor);
   }
 }
 

@@ -1,19 +1,8 @@
-#include <arm_neon.h>
-
-#include <cstring>
-
-#include "bounds_neon.h"
-#include "scan.h"
+#include "scan_lanes_neon.h"
 
 namespace edgeface {
 
 namespace {
-
-int8x8_t four_bytes_to_all(const std::int8_t* values) noexcept {
-  std::int32_t four = 0;
-  std::memcpy(&four, values, 4);
-  return vreinterpret_s8_s32(vdup_n_s32(four));
-}
 
 // Sums of four rows, a row's four products of a group in two lanes beside each other.
 struct PairSums {
@@ -37,15 +26,15 @@ void block_sums(const std::int8_t* codes, const ScanProbe& probe,
   for (PairSums& sum : sums) sum = {vdupq_n_s32(0), vdupq_n_s32(0)};
   std::size_t g = 0;
   for (; g + 2 <= probe.groups; g += 2, codes += 2 * kGroupBytes) {
-    const int8x8_t first_i8x8 = four_bytes_to_all(probe.values + 4 * g);
-    const int8x8_t second_i8x8 = four_bytes_to_all(probe.values + 4 * g + 4);
+    const int8x8_t first_i8x8 = vget_low_s8(four_bytes_to_all(probe.values + 4 * g));
+    const int8x8_t second_i8x8 = vget_low_s8(four_bytes_to_all(probe.values + 4 * g + 4));
     for (std::size_t q = 0; q < kQuarters; ++q) {
       add_two_groups(sums[q], vld1q_s8(codes + 16 * q), vld1q_s8(codes + kGroupBytes + 16 * q),
                      first_i8x8, second_i8x8);
     }
   }
   if (g < probe.groups) {
-    const int8x8_t last_i8x8 = four_bytes_to_all(probe.values + 4 * g);
+    const int8x8_t last_i8x8 = vget_low_s8(four_bytes_to_all(probe.values + 4 * g));
     for (std::size_t q = 0; q < kQuarters; ++q) {
       add_two_groups(sums[q], vld1q_s8(codes + 16 * q), vdupq_n_s8(0), last_i8x8, last_i8x8);
     }

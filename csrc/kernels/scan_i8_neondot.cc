@@ -1,19 +1,8 @@
-#include <arm_neon.h>
-
-#include <cstring>
-
-#include "bounds_neon.h"
-#include "scan.h"
+#include "scan_lanes_neon.h"
 
 namespace edgeface {
 
 namespace {
-
-int8x16_t four_bytes_to_all(const std::int8_t* values) noexcept {
-  std::int32_t four = 0;
-  std::memcpy(&four, values, 4);
-  return vreinterpretq_s8_s32(vdupq_n_s32(four));
-}
 
 // The four loads stand together: in-order cores stall on a load's result, not on the load.
 void block_sums(const std::int8_t* codes, const ScanProbe& probe,

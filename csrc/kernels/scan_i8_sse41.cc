@@ -1,20 +1,8 @@
-#include <smmintrin.h>
-
-#include <cstring>
-
-#include "scan.h"
+#include "scan_lanes_sse41.h"
 
 namespace edgeface {
 
 namespace {
-
-constexpr std::size_t kQuarters = 4;  // of a block: four rows each
-
-__m128i four_bytes_to_all(const std::int8_t* values) noexcept {
-  std::int32_t four = 0;
-  std::memcpy(&four, values, 4);
-  return _mm_set1_epi32(four);
-}
 
 // |probe| by sign(code, probe), as in scan_i8_avx2.cc: two products fit 16 bits.
 __m128i products(const std::uint8_t* codes, __m128i value_i8x16, __m128i size_u8x16) noexcept {
@@ -43,7 +31,7 @@ unsigned survivors_of(__m128i sum_i32x4, const float* terms, const ScanProbe& pr
       _mm_add_ps(_mm_mul_ps(_mm_set1_ps(probe.second_weight), _mm_loadu_ps(terms + kBlockRows)),
                  _mm_set1_ps(probe.constant));
   const __m128 bound_f32x4 = _mm_add_ps(_mm_mul_ps(scaled_f32x4, _mm_loadu_ps(terms)), slack_f32x4);
-  return static_cast<unsigned>(_mm_movemask_ps(_mm_cmpnlt_ps(bound_f32x4, _mm_set1_ps(floor))));
+  return not_below(bound_f32x4, floor);
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
-// What the NEON scans share: sums of four rows to bits of survivors.
+// What the scans of this ISA, and those of neondot, share.
 #pragma once
 
 #include <arm_neon.h>
+
+#include <cstring>
 
 #include "scan.h"
 
@@ -10,6 +12,13 @@ namespace edgeface {
 namespace {
 
 constexpr std::size_t kQuarters = 4;  // of a block: four rows each
+
+// Four values of the probe beside each other in every lane: those of one group.
+inline int8x16_t four_bytes_to_all(const std::int8_t* values) noexcept {
+  std::int32_t four = 0;
+  std::memcpy(&four, values, 4);
+  return vreinterpretq_s8_s32(vdupq_n_s32(four));
+}
 
 // Lanes in which !(bound < floor), as four bits.
 inline unsigned lanes_that_reach(float32x4_t bound_f32x4, float floor) noexcept {

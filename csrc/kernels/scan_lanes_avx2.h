@@ -1,0 +1,40 @@
+// What the scans of this ISA share.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstring>
+
+#include "scan.h"
+
+namespace edgeface {
+
+namespace {
+
+// Four values of the probe beside each other in every lane: those of one group.
+inline __m256i four_bytes_to_all(const std::int8_t* values) noexcept {
+  std::int32_t four = 0;
+  std::memcpy(&four, values, 4);
+  return _mm256_set1_epi32(four);
+}
+
+// Further than the hardware looks by itself: it stops at the end of a page.
+constexpr std::size_t kAheadBytes = 4096;
+
+inline void prefetch_ahead(const std::uint8_t* codes) noexcept {
+  _mm_prefetch(reinterpret_cast<const char*>(codes + kAheadBytes), _MM_HINT_T0);
+}
+
+struct Halves {
+  __m256i low, high;  // of rows 0 to 7 and 8 to 15
+};
+
+// Bits of the rows whose bound is not below the floor; NaN is not.
+inline unsigned not_below(__m256 bound_f32x8, float floor) noexcept {
+  const __m256 reach_f32x8 = _mm256_cmp_ps(bound_f32x8, _mm256_set1_ps(floor), _CMP_NLT_UQ);
+  return static_cast<unsigned>(_mm256_movemask_ps(reach_f32x8));
+}
+
+}  // namespace
+
+}  // namespace edgeface
