@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,21 @@ def _run(repository: Path, folder: Path, *arguments: object) -> str:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_every_python_block_of_the_readme_runs(
+    repository: Path, photos: Path, tmp_path: Path
+) -> None:
+    named = {"group.jpg": "both.jpg", "a.jpg": "collins_mirrored.jpg", "b.jpg": "hopper.jpg"}
+    for name, photo in named.items():
+        shutil.copy(photos / photo, tmp_path / name)
+    blocks = re.findall(r"```python\n(.*?)```", (repository / "README.md").read_text(), re.DOTALL)
+    assert len(blocks) >= 2
+    for block in blocks:
+        done = subprocess.run(
+            [sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{block}\n{done.stderr}"
 
 
 def test_every_example_is_run_here(repository: Path) -> None:
