@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import mmap
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -19,7 +20,7 @@ from edgeface.index_arrays import IndexArrays, shapes_for
 from edgeface.schema import JsonError, parse_json
 
 MAGIC = b"edgeface index 1\n"
-PAGE_BYTES = 4096
+PAGE_BYTES = 65536  # the largest that aarch64 kernels are built with
 _KEYS = {"capacity", "dim", "size", "codes", "sketch_dims", "sha256"}
 _LIMITS = {"capacity": 1 << 40, "dim": 1 << 16, "sketch_dims": 1 << 15}
 
@@ -59,7 +60,7 @@ def read_index_file(path: Path, *, verify: bool, writable: bool) -> tuple[IndexA
     try:
         with path.open("rb") as file:
             header = _parse_header(file.read(PAGE_BYTES), path)
-        arrays = _map_arrays(path, header, mode="c" if writable else "r")
+        arrays = _map_arrays(path, header, writable=writable)
     except OSError as error:
         raise GalleryError(f"cannot read index {path}: {error.strerror or error}") from error
     if verify and _digest(_in_file_order(header, arrays)) != header["sha256"]:
@@ -103,22 +104,34 @@ def _shapes(header: dict) -> dict[str, tuple]:
     )
 
 
-def _map_arrays(path: Path, header: dict, *, mode: str) -> dict[str, np.ndarray]:
-    offset, places = PAGE_BYTES, {}
+def _map_arrays(path: Path, header: dict, *, writable: bool) -> dict[str, np.ndarray]:
+    shapes, places = _shapes(header), _places(header)
+    length = path.stat().st_size
+    if length != places["end"]:
+        raise GalleryFormatError(
+            f"index {path} has {length} bytes, its header says {places['end']}: copy it again"
+        )
+    access = mmap.ACCESS_COPY if writable else mmap.ACCESS_READ
+    with path.open("rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=access)
+    # Float rows are read here and there: reading ahead would fetch 32 pages for each.
+    rows_end = places["used"]
+    if rows_end > places["rows"]:
+        mapped.madvise(mmap.MADV_RANDOM, places["rows"], rows_end - places["rows"])
+    return {
+        name: np.frombuffer(mapped, dtype, math.prod(shape), places[name]).reshape(shape)
+        for name, (shape, dtype) in shapes.items()
+    }
+
+
+def _places(header: dict) -> dict[str, int]:
+    """Offset of each array, in bytes, and of the end."""
+    places, offset = {}, PAGE_BYTES
     for name, (shape, dtype) in _shapes(header).items():
         places[name] = offset
         length = math.prod(shape) * np.dtype(dtype).itemsize
         offset += length + -length % PAGE_BYTES
-    if path.stat().st_size != offset:
-        raise GalleryFormatError(
-            f"index {path} has {path.stat().st_size} bytes, its header says {offset}: copy it again"
-        )
-    return {
-        name: np.memmap(path, dtype=dtype, mode=mode, offset=places[name], shape=shape)
-        if math.prod(shape)
-        else np.zeros(shape, dtype)
-        for name, (shape, dtype) in _shapes(header).items()
-    }
+    return {**places, "end": offset}
 
 
 def _in_file_order(header: dict, arrays: dict) -> Iterator[np.ndarray]:

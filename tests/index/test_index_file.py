@@ -11,6 +11,7 @@ import pytest
 
 from edgeface.errors import GalleryError, GalleryFormatError
 from edgeface.index import CosineIndex
+from edgeface.index_file import PAGE_BYTES
 from tests.index.conftest import assert_same, full_scan, unit_rows
 
 
@@ -56,7 +57,7 @@ def test_changes_reach_the_file_only_when_saved(saved: Path, sketched_rows) -> N
 @pytest.mark.parametrize("place", [0.1, 0.9, 0.995])
 def test_one_flipped_bit_is_found(saved: Path, place: float) -> None:
     data = bytearray(saved.read_bytes())
-    data[4096 + int((len(data) - 8192) * place)] ^= 1
+    data[PAGE_BYTES + int((len(data) - 2 * PAGE_BYTES) * place)] ^= 1
     saved.write_bytes(data)
     with pytest.raises(GalleryFormatError, match="damaged"):
         CosineIndex.open(saved)
@@ -91,8 +92,8 @@ def test_foreign_file_is_refused(tmp_path: Path, data: bytes, message: str) -> N
 )
 def test_header_that_cannot_be_is_refused(saved: Path, change: tuple[str, str]) -> None:
     data = saved.read_bytes()
-    header = data[:4096].decode().replace(*change).encode().rstrip().ljust(4096)
-    saved.write_bytes(header + data[4096:])
+    header = data[:PAGE_BYTES].decode().replace(*change).encode().rstrip().ljust(PAGE_BYTES)
+    saved.write_bytes(header + data[PAGE_BYTES:])
     with pytest.raises(GalleryFormatError):
         CosineIndex.open(saved)
 
