@@ -56,7 +56,9 @@ def refuse(reason: str) -> None:
 
 
 def run(
-    command: Sequence[object], environment: Mapping[str, str] | None = None
+    command: Sequence[object],
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """The command's result, with standard error in ``stdout``."""
     own = {name: value for name, value in os.environ.items() if name != "EDGEFACE_ISA"}
@@ -64,6 +66,7 @@ def run(
     return subprocess.run(
         [str(part) for part in command],
         env={**own, **(environment or {})},
+        cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -102,15 +105,25 @@ def arm_build() -> Path:
     return build("check-aarch64", ARM_OPTION)
 
 
-def host_check(*, isa: str = "", arguments: Sequence[str] = ()) -> CheckRun:
-    """The check program on this machine; ``isa`` is for EDGEFACE_ISA."""
-    result = run([host_build() / "edgeface_check", *arguments], {"EDGEFACE_ISA": isa})
+def check(
+    folder: Path,
+    *,
+    isa: str = "",
+    case: str = "",
+    prefix: Sequence[object] = (),
+    environment: Mapping[str, str] | None = None,
+) -> CheckRun:
+    """One run of a build's check program.
+
+    ``isa`` is for EDGEFACE_ISA; ``case`` is the only test case to run, of those that are
+    skipped; ``prefix`` is a command that runs the program.
+    """
+    only = ["--no-skip", f"--test-case={case}"] if case else []
+    command = [*prefix, folder / "edgeface_check", *only]
+    result = run(command, {"EDGEFACE_ISA": isa, **(environment or {})})
     return CheckRun(result.returncode, result.stdout)
 
 
-@functools.cache
-def arm_check(core: str, *, isa: str = "") -> CheckRun:
-    """The check program on an emulated core, as QEMU names it."""
-    emulator = ["qemu-aarch64", "-L", ARM_LIBRARIES, "-cpu", core]
-    result = run([*emulator, arm_build() / "edgeface_check"], {"EDGEFACE_ISA": isa})
-    return CheckRun(result.returncode, result.stdout)
+def emulator(core: str, *options: str) -> list[str]:
+    """The command that runs an ARM program on one of QEMU's cores."""
+    return ["qemu-aarch64", "-L", ARM_LIBRARIES, "-cpu", core, *options]

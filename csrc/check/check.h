@@ -6,12 +6,15 @@
 //   - against scalar, on all_kernels(), for edge_sizes(), with offset 0 and 1 (misaligned);
 //   - worst values (all -128; the largest float), zeros, NaN;
 //   - record() the results of finite inputs: tests/arm compares the digests between cores.
-// Inputs are Row: its last element ends a heap block, so that ASan sees a read past it.
-// Name a failing case with CAPTURE(isa), CAPTURE(count).
+//   - with GuardedRow once a kernel, for edge_sizes(): a read past the end is a crash.
+// Inputs are Row: its last element ends a heap block, so that ASan sees a read past it, save
+// masked loads, which it does not check. Name a failing case with CAPTURE(isa), CAPTURE(count).
 #pragma once
 
 #include <doctest/doctest.h>
+#include <sys/mman.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <random>
@@ -57,6 +60,35 @@ class Row {
  private:
   std::vector<T> storage_;
   std::size_t offset_;
+};
+
+// The values of Row(count, 0, seed), the last one right before a page that nobody may read.
+template <typename T>
+class GuardedRow {
+ public:
+  explicit GuardedRow(std::size_t count, unsigned seed = 1)
+      : pages_((count * sizeof(T) + kPageBytes - 1) / kPageBytes + 1),
+        start_(static_cast<char*>(mmap(nullptr, pages_ * kPageBytes, PROT_READ | PROT_WRITE,
+                                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {
+    char* const guard = start_ + (pages_ - 1) * kPageBytes;
+    REQUIRE(mprotect(guard, kPageBytes, PROT_NONE) == 0);
+    const Row<T> values(count, 0, seed);
+    data_ = reinterpret_cast<T*>(guard - count * sizeof(T));
+    std::copy(values.data(), values.data() + count, data_);
+  }
+  ~GuardedRow() { munmap(start_, pages_ * kPageBytes); }
+  GuardedRow(const GuardedRow&) = delete;
+  GuardedRow& operator=(const GuardedRow&) = delete;
+
+  T* data() { return data_; }
+  const T* data() const { return data_; }
+
+ private:
+  static constexpr std::size_t kPageBytes = 65536;  // of any Linux on ARM or x86
+
+  std::size_t pages_;
+  char* start_;
+  T* data_;
 };
 
 // Adds results to the digest of one kernel. `op` is <op>_<dtype> as in the kernel's name: the

@@ -35,6 +35,19 @@ TEST_CASE("dot_f32 agrees with scalar at every size and alignment") {
   }
 }
 
+TEST_CASE("dot_f32 reads nothing past its rows") {
+  for (const KernelSet* kernels : all_kernels()) {
+    for (const std::size_t count : edge_sizes()) {
+      CAPTURE(kernels->isa);
+      CAPTURE(count);
+      const Row<float> row(count);
+      const GuardedRow<float> guarded(count);
+      CHECK(kernels->dot_f32(guarded.data(), guarded.data(), count) ==
+            kernels->dot_f32(row.data(), row.data(), count));
+    }
+  }
+}
+
 TEST_CASE("dot_f32 of zeros is zero, of the largest floats infinite") {
   for (const KernelSet* kernels : all_kernels()) {
     for (const std::size_t count : edge_sizes()) {

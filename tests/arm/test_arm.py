@@ -12,7 +12,15 @@ import itertools
 
 import pytest
 
-from tests.check_build import CheckRun, arm_check, host_check, require_programs, run
+from tests.check_build import (
+    CheckRun,
+    arm_build,
+    check,
+    emulator,
+    host_build,
+    require_programs,
+    run,
+)
 
 # Core of a board -> the ISA to choose there. RK3576 has A72 and A53 (ARMv8.0), T527 has A55.
 EXPECTED_ISA = {"cortex-a72": "neon", "cortex-a53": "neon", "cortex-a55": "neondot"}
@@ -27,20 +35,22 @@ def emulated(core: str) -> str:
     return "cortex-a76" if core == "cortex-a55" and core not in known else core
 
 
-def check(core: str, *, isa: str = "") -> CheckRun:
-    return arm_check(emulated(core), isa=isa)
+@functools.cache
+def check_on(core: str, *, isa: str = "") -> CheckRun:
+    """The whole check program on the core."""
+    return check(arm_build(), isa=isa, prefix=emulator(emulated(core)))
 
 
 @pytest.mark.parametrize("core", EXPECTED_ISA)
 def test_every_check_passes_on_the_core(core: str) -> None:
-    found = check(core)
+    found = check_on(core)
     assert found.returncode == 0, found.output
     assert found.isas[0] == EXPECTED_ISA[core]
 
 
 @pytest.mark.parametrize("core", WITHOUT_DOT_PRODUCT)
 def test_forcing_the_dot_product_on_a_core_without_it_is_refused(core: str) -> None:
-    found = check(core, isa="neondot")
+    found = check_on(core, isa="neondot")
     assert found.returncode == 2, found.output
     refusal = "this CPU does not support ISA 'neondot'; it supports: neon, scalar"
     assert f"EDGEFACE_ISA: {refusal}" in found.output
@@ -48,19 +58,19 @@ def test_forcing_the_dot_product_on_a_core_without_it_is_refused(core: str) -> N
 
 @pytest.mark.parametrize("isa", ["neon", "scalar"])
 def test_a_core_with_the_dot_product_can_be_held_to_less(isa: str) -> None:
-    found = check("cortex-a55", isa=isa)
+    found = check_on("cortex-a55", isa=isa)
     assert (found.returncode, found.isas[0]) == (0, isa), found.output
 
 
 def test_integer_kernels_agree_on_every_isa_of_both_architectures() -> None:
-    runs = [host_check(), *(check(core) for core in EXPECTED_ISA)]
+    runs = [check(host_build()), *(check_on(core) for core in EXPECTED_ISA)]
     for operation, digests in by_operation(runs).items():
         if not operation.endswith("_f32"):
             assert len(set(digests)) == 1, f"{operation}: {digests}"
 
 
 def test_float_kernels_of_one_isa_agree_between_cores() -> None:
-    for one, other in itertools.combinations([check(core).digests for core in EXPECTED_ISA], 2):
+    for one, other in itertools.combinations([check_on(core).digests for core in EXPECTED_ISA], 2):
         common = one.keys() & other.keys()
         assert ("dot_f32", "neon") in common
         assert {key: one[key] for key in common} == {key: other[key] for key in common}
@@ -68,15 +78,22 @@ def test_float_kernels_of_one_isa_agree_between_cores() -> None:
 
 def test_scalar_float_kernels_agree_with_this_machine() -> None:
     """No contraction, no reordering: the judge gives the same float everywhere."""
-    here, there = host_check().digests, check("cortex-a53").digests
+    here, there = check(host_build()).digests, check_on("cortex-a53").digests
     scalar = [key for key in here if key[1] == "scalar"]
     assert ("dot_f32", "scalar") in scalar
     assert [here[key] for key in scalar] == [there[key] for key in scalar]
 
 
 def test_digests_tell_results_apart_that_differ_by_rounding() -> None:
-    digests = check("cortex-a53").digests
+    digests = check_on("cortex-a53").digests
     assert digests["dot_f32", "neon"] != digests["dot_f32", "scalar"]
+
+
+def test_planted_read_past_the_end_is_found() -> None:
+    planted = "planted: a kernel reads past its guarded row"
+    found = check(arm_build(), case=planted, prefix=emulator("cortex-a53"))
+    assert found.returncode != 0
+    assert "SIGSEGV" in found.output
 
 
 def by_operation(runs: list[CheckRun]) -> dict[str, list[str]]:
