@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "kernels/gemm.h"
+#include "kernels/rows.h"
 #include "kernels/scan.h"
 
 namespace edgeface {
@@ -15,6 +17,9 @@ struct KernelSet {
   float (*dot_f32)(const float* a, const float* b, std::size_t count) noexcept;
   Scan* scan_i8;
   Scan* scan_i4;
+  const GemmF32Kernel* gemm_f32;
+  const GemmI8Kernel* gemm_i8;
+  const RowsF32* rows_f32;
 };
 
 // The set in use: the one that EDGEFACE_ISA names, else the best that this CPU has.

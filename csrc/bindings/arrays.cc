@@ -1,6 +1,7 @@
 #include "arrays.h"
 
-#include <cstdint>
+#include <algorithm>
+#include <cmath>
 
 namespace edgeface {
 
@@ -44,6 +45,34 @@ MatrixView require_matrix(const py::object& object, const char* name, py::ssize_
       require_array<float>(object, name, dimensions, dimensions == 2 ? "(N, D)" : "(D,)");
   const auto rows = static_cast<std::size_t>(dimensions == 2 ? array.shape(0) : 1);
   return {array.data(), rows, static_cast<std::size_t>(array.shape(dimensions - 1))};
+}
+
+namespace {
+
+bool all_finite(const py::array_t<float>& array) {
+  const float* end = array.data() + array.size();
+  return std::all_of(array.data(), end, [](float value) { return std::isfinite(value); });
+}
+
+}  // namespace
+
+void require_finite(const py::array_t<float>& array, const char* name) {
+  if (all_finite(array)) return;
+  throw py::value_error(std::string(name) +
+                        " holds NaN or infinity; expected finite values; check what made it");
+}
+
+void require_result(const py::array_t<float>& result) {
+  if (all_finite(result)) return;
+  throw py::value_error("the result overflows float32; expected smaller inputs; scale them down");
+}
+
+void require_seven_bits(const py::array_t<std::int8_t>& array, const char* name) {
+  const std::int8_t* end = array.data() + array.size();
+  if (std::find(array.data(), end, std::int8_t{-128}) == end) return;
+  throw py::value_error(std::string(name) +
+                        " holds -128; expected INT8 weights within [-127, 127]: the products of two"
+                        " bytes must fit 16 bits; scale them by the largest magnitude / 127");
 }
 
 const KernelSet& kernels_for(const py::object& isa) {

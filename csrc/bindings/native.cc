@@ -24,10 +24,14 @@ Raises ValueError, listing what there is, when EDGEFACE_ISA names another.)";
 
 PYBIND11_MODULE(_native, m) {
   using namespace edgeface;
-  m.doc() = "Native kernels of edgeface: exact cosine matching.";
+  m.doc() = "Native kernels of edgeface: exact cosine matching, the attention head.";
   m.attr("__version__") = EDGEFACE_VERSION;
   m.def("active_isa", [] { return std::string(active_kernels().isa); }, kActiveDoc);
   m.def("supported_isas", &isa_names, "ISAs that this CPU can run, best first.");
+  bind_attention(m);
+  bind_gemm(m);
+  bind_head(m);
   bind_index(m);
   bind_match(m);
+  bind_rows(m);
 }

@@ -1,0 +1,9 @@
+#include "vec_f32_neon.h"
+// After the vector that it is written in.
+#include "rows_f32.h"
+
+namespace edgeface {
+
+const RowsF32 rows_f32_neon = kRows;
+
+}  // namespace edgeface
