@@ -13,17 +13,17 @@ namespace {
 // clang-format off: a table
 // Best first. The only table to edit when a kernel or an ISA is added.
 const KernelSet kKernelSets[] = {
-// isa             supported           dot_f32              scan_i8              scan_i4           gemm_f32              gemm_i8              rows_f32
+// isa             supported           dot_f32              scan_i8              scan_i4             gemm_f32              gemm_i8              rows_f32
 #if defined(__x86_64__)
     {"avx512vnni", cpu_has_avx512vnni, dot_f32_avx512vnni,  scan_i8_avx512vnni,  scan_i4_avx512vnni,&gemm_f32_avx512vnni, &gemm_i8_avx512vnni, &rows_f32_avx512vnni},
-    {"avx2",       cpu_has_avx2,       dot_f32_avx2,        scan_i8_avx2,        scan_i4_avx2,     &gemm_f32_avx2,       &gemm_i8_avx2,       &rows_f32_avx2},
-    {"sse41",      cpu_has_sse41,      dot_f32_sse41,       scan_i8_sse41,       scan_i4_sse41,    &gemm_f32_sse41,      &gemm_i8_sse41,      &rows_f32_sse41},
+    {"avx2",       cpu_has_avx2,       dot_f32_avx2,        scan_i8_avx2,        scan_i4_avx2,      &gemm_f32_avx2,       &gemm_i8_avx2,       &rows_f32_avx2},
+    {"sse41",      cpu_has_sse41,      dot_f32_sse41,       scan_i8_sse41,       scan_i4_sse41,     &gemm_f32_sse41,      &gemm_i8_sse41,      &rows_f32_sse41},
 #endif
 #if defined(__aarch64__)
-    {"neondot",    cpu_has_neondot,    dot_f32_neon,        scan_i8_neondot,     scan_i4_neondot,  &gemm_f32_neon,       &gemm_i8_neondot,    &rows_f32_neon},
-    {"neon",       cpu_always,         dot_f32_neon,        scan_i8_neon,        scan_i4_neon,     &gemm_f32_neon,       &gemm_i8_neon,       &rows_f32_neon},
+    {"neondot",    cpu_has_neondot,    dot_f32_neon,        scan_i8_neondot,     scan_i4_neondot,   &gemm_f32_neon,       &gemm_i8_neondot,    &rows_f32_neon},
+    {"neon",       cpu_always,         dot_f32_neon,        scan_i8_neon,        scan_i4_neon,      &gemm_f32_neon,       &gemm_i8_neon,       &rows_f32_neon},
 #endif
-    {"scalar",     cpu_always,         dot_f32_scalar,      scan_i8_scalar,      scan_i4_scalar,   &gemm_f32_scalar,     &gemm_i8_scalar,     &rows_f32_scalar},
+    {"scalar",     cpu_always,         dot_f32_scalar,      scan_i8_scalar,      scan_i4_scalar,    &gemm_f32_scalar,     &gemm_i8_scalar,     &rows_f32_scalar},
 };
 // clang-format on
 
