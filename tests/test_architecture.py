@@ -27,11 +27,21 @@ PUBLIC_NAMES_LIMIT = 15
 
 # Lowest first. A module imports from its own layer and from those below it.
 LAYERS = [
-    ["errors", "schema", "_imageheader", "_reference", "_native"],
+    ["errors", "schema", "_imageheader", "_reference", "_reference_head", "_native"],
     ["image", "container", "manifest", "bundle", "backends", "backends.*"],
-    ["index_arrays"],
+    ["index_arrays", "kernels"],
     ["index", "index_*"],
-    ["detect", "detect_*", "align", "quality", "embed", "gallery", "gallery_*", "selftest"],
+    [
+        "detect",
+        "detect_*",
+        "align",
+        "quality",
+        "embed",
+        "gallery",
+        "gallery_*",
+        "selftest",
+        "kernels",
+    ],
     ["pipeline"],
     ["cli", "cli_*", "demo", "draw", "evaluate", "pairs", "roc", "roc_*"],
     ["__main__"],

@@ -95,9 +95,11 @@ py::tuple quantise_rows(const py::object& object, const py::object& isa) {
 py::array_t<float> l2_normalise(const py::object& object, const py::object& isa) {
   const auto x = require_rows(object);
   const RowsF32& kernels = *kernels_for(isa).rows_f32;
+  const std::size_t columns = columns_of(x);
   py::array_t<float> y({x.shape(0), x.shape(1)});
-  for (py::ssize_t r = 0; r < x.shape(0); ++r) {
-    const float norm = kernels.l2_normalise(x.data(r, 0), columns_of(x), y.mutable_data(r, 0));
+  for (std::size_t r = 0; r < rows_of(x); ++r) {
+    const std::size_t start = r * columns;
+    const float norm = kernels.l2_normalise(x.data() + start, columns, y.mutable_data() + start);
     if (norm > 0.0f && std::isfinite(norm)) continue;
     throw py::value_error("row " + std::to_string(r) + " of x has a norm of " +
                           std::to_string(norm) + "; expected a finite one above 0");

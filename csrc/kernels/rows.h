@@ -2,7 +2,8 @@
 // floats whose starts are `stride` floats apart, and allows columns == 0 and rows == 0.
 //
 // Errors are against exact arithmetic on the same floats. NaN in a row gives NaN somewhere in the
-// same row of the result (a NaN scale, for quantise); infinity gives NaN or infinity.
+// same row of the result (a NaN scale, for quantise), and so does infinity in layer_norm, softmax
+// (if it is positive) and quantise (an infinite scale).
 #pragma once
 
 #include <cstddef>
@@ -13,7 +14,8 @@ namespace edgeface {
 struct RowsF32 {
   // y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, the biased variance.
   // |error| <= 4e-6 * (max|x - mean| / sqrt(variance + epsilon) * |gamma| + |beta|), and the
-  // rounding of the mean: columns * 2^-24 * max|x| / sqrt(variance + epsilon) * |gamma|.
+  // rounding of the mean: columns * 2^-24 * max|x| / sqrt(variance + epsilon) * |gamma|. Rows whose
+  // variance overflows (deviations beyond 1e18) are right in scalar and NaN elsewhere.
   void (*layer_norm)(const float* x, std::size_t x_stride, std::size_t rows, std::size_t columns,
                      const float* gamma, const float* beta, float epsilon, float* y,
                      std::size_t y_stride) noexcept;
@@ -29,9 +31,9 @@ struct RowsF32 {
   // x = tanh(x) in place. |error| <= 3e-7.
   void (*tanh)(float* x, std::size_t count) noexcept;
 
-  // Per row: scale = max|x| / 127, q = round(x * (127 / max|x|)), ties to even, in [-127, 127]; a
-  // row of zeros has scale 0. Fills q with zeros up to q_columns >= columns. All ISAs agree to the
-  // last bit.
+  // Per row: scale = max|x| / 127, q = round(x * (127 / max|x|)), ties to even, in [-127, 127]; q
+  // is 0 for a row whose max|x| is below 2^-120 or not finite. Fills q with zeros up to q_columns
+  // >= columns. All ISAs agree to the last bit.
   void (*quantise)(const float* x, std::size_t x_stride, std::size_t rows, std::size_t columns,
                    std::int8_t* q, std::size_t q_stride, std::size_t q_columns,
                    float* scale) noexcept;

@@ -12,6 +12,7 @@ namespace {
 
 using F = Vec::F;
 constexpr std::size_t kLanes = Vec::kLanes;
+constexpr float kLargest = 0x1.fffffep127f;  // finite float
 
 // f(offset, count) for each vector of a row, the last with count < kLanes when it is a part.
 template <typename Step, typename Part>
@@ -71,7 +72,9 @@ void layer_norm(const float* x, std::size_t x_stride, std::size_t rows, std::siz
   for (std::size_t r = 0; r < rows; ++r, x += x_stride, y += y_stride) {
     const float mean = sum_of(x, columns) / count;
     const float variance = sum_of_squares(x, columns, mean) / count;
-    const F center = Vec::set(mean), inverse = Vec::set(1.0f / ::sqrtf(variance + epsilon));
+    // 1 / infinity would turn a row that overflows into zeros, which look right.
+    const float deviation = variance <= kLargest ? ::sqrtf(variance + epsilon) : NAN;
+    const F center = Vec::set(mean), inverse = Vec::set(1.0f / deviation);
     const auto norm = [&](F value, F g, F b) {
       return Vec::fma(Vec::mul(Vec::sub(value, center), inverse), g, b);
     };
@@ -165,7 +168,7 @@ void quantise(const float* x, std::size_t x_stride, std::size_t rows, std::size_
   for (std::size_t r = 0; r < rows; ++r, x += x_stride, q += q_stride) {
     const float highest = highest_magnitude(x, columns);
     scale[r] = highest / 127.0f;
-    const bool usable = highest >= 0x1p-120f && highest <= 0x1.fffffep127f;
+    const bool usable = highest >= 0x1p-120f && highest <= kLargest;
     std::size_t filled = 0;
     if (usable) {
       const F inverse = Vec::set(127.0f / highest);
