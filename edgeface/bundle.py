@@ -35,7 +35,7 @@ from edgeface.manifest import MANIFEST_NAME, parse_manifest
 
 DEFAULT_BUNDLE = Path(__file__).with_name("models") / "default.efb"
 _MANIFEST_LIMIT_BYTES = 1 << 20
-_VECTORS_LIMIT_BYTES = 64 << 20
+_ARRAYS_LIMIT_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,19 +157,23 @@ class Bundle:
         raise ValueError(f"no threshold for a false accept rate of {far}: there are {listed}")
 
     def selftest_vectors(self) -> dict[str, np.ndarray]:
-        """Return the arrays of ``selftest.npz``: inputs and the outputs they must give.
+        """Return the arrays of ``selftest.npz``: inputs and the outputs they must give."""
+        return self.arrays("selftest.npz")
+
+    def arrays(self, member: str) -> dict[str, np.ndarray]:
+        """Return the arrays of an ``.npz`` member.
 
         Raises
         ------
         BundleFormatError
             The member is not an archive of plain arrays (pickled objects are never loaded).
         """
-        data = self.read("selftest.npz")
+        data = self.read(member)
         try:
             return _load_arrays(data)
         except (ValueError, KeyError, OSError, EOFError, MemoryError, zipfile.BadZipFile) as error:
             raise BundleFormatError(
-                f"bundle {self.path}: selftest.npz is not an archive of plain arrays ({error}): "
+                f"bundle {self.path}: {member} is not an archive of plain arrays ({error}): "
                 "write it with numpy.savez"
             ) from error
 
@@ -269,15 +273,17 @@ def _entry(data: bytes) -> dict:
     return {"sha256": sha256(data).hexdigest(), "bytes": len(data)}
 
 
-def _summary(stage: dict, members: Mapping[str, int]) -> dict:
-    keys = ("file", "format", "precision")
-    return {**{key: stage[key] for key in keys}, "bytes": members[stage["file"]]}
+def _summary(stage: Mapping, members: Mapping[str, int]) -> dict:
+    keys = ("file", "format", "precision", "default_variant")
+    summary = {key: stage[key] for key in keys if key in stage}
+    inside = {key: _summary(stage[key], members) for key in ("split", "head") if key in stage}
+    return {**summary, "bytes": members[stage["file"]], **inside}
 
 
 def _load_arrays(data: bytes) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:  # sizes before content: it may be a bomb
         declared = sum(info.file_size for info in archive.infolist())
-    if declared > _VECTORS_LIMIT_BYTES:
-        raise ValueError(f"{declared} bytes of arrays, at most {_VECTORS_LIMIT_BYTES} are accepted")
+    if declared > _ARRAYS_LIMIT_BYTES:
+        raise ValueError(f"{declared} bytes of arrays, at most {_ARRAYS_LIMIT_BYTES} are accepted")
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}

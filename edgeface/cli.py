@@ -14,6 +14,7 @@ from typing import Any
 
 from edgeface.cli_output import UsageError, print_json
 from edgeface.errors import EdgeFaceError
+from edgeface.manifest import VARIANTS
 
 # Each module has add_arguments(parser) and run(args) -> exit code, and is imported only when its
 # command was asked for: "edgeface --help" loads neither OpenCV nor an inference runtime.
@@ -26,6 +27,7 @@ COMMANDS = {
     "gallery": ("edgeface.cli_gallery", "list, remove, export and import people"),
     "selftest": ("edgeface.cli_selftest", "check models and native code on this machine"),
     "eval": ("edgeface.evaluate", "measure accuracy on pairs of photos"),
+    "bench": ("edgeface.cli_bench", "measure speed here: stages, or embedder variants"),
 }
 
 _EPILOG = """\
@@ -104,6 +106,11 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--threads", type=positive, default=1, metavar="N", help="CPU threads (default: 1)"
+    )
+    parser.add_argument(
+        "--variant",
+        choices=VARIANTS,
+        help="embedder as one network, or backbone and native head (default: the bundle's choice)",
     )
 
 

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check every photo, enrol all in one transaction, and return 0."""
-    with Pipeline.open(args.bundle, threads=args.threads) as pipeline:
+    with Pipeline.open(args.bundle, threads=args.threads, variant=args.variant) as pipeline:
         with open_gallery(args, pipeline.bundle, create=True) as gallery:
             photos = [
                 _fit_photo(analyze_photo(pipeline, path), args)

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Identify every face, print, and return 0 if anyone was recognised, else 3."""
-    with Pipeline.open(args.bundle, threads=args.threads) as pipeline:
+    with Pipeline.open(args.bundle, threads=args.threads, variant=args.variant) as pipeline:
         threshold = pick_threshold(pipeline.bundle, args.far)
         margin = pipeline.bundle.manifest["thresholds"]["margin"]
         with open_gallery(args, pipeline.bundle) as gallery:

@@ -63,11 +63,24 @@ def _print_text(report: dict[str, Any]) -> None:
     print(f"  model id   {bundle['model_id']} (templates belong to it)")
     for name, stage in bundle["stages"].items():
         print(f"  {name:<10} {stage['precision']} {stage['format']}, {stage['bytes'] / 1e6:.2f} MB")
+        _print_variants(stage)
     _print_thresholds(bundle["thresholds"])
     print(f"  licences   weights {bundle['licences']['weights']}")
     for kind in ("data", "teachers"):
         for entry in bundle["licences"][kind]:
             print(f"             {kind}: {entry['name']} ({entry['licence']}): {entry['use']}")
+
+
+def _print_variants(stage: dict[str, Any]) -> None:
+    if "split" not in stage:
+        return
+    split, head = stage["split"], stage["split"]["head"]
+    default = stage.get("default_variant", "whole")
+    print(f"             variants: whole and split (default: {default}); split is the backbone,")
+    print(
+        f"             {split['precision']} {split['format']}, {split['bytes'] / 1e6:.2f} MB, and "
+        f"a native {head['precision']} head, {head['bytes'] / 1e6:.2f} MB"
+    )
 
 
 def _print_thresholds(thresholds: dict[str, Any]) -> None:

@@ -29,10 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the checks, print what was measured, and return 0 or 1."""
     start = time.perf_counter()
-    with Pipeline.open(args.bundle, threads=args.threads) as pipeline:
+    with Pipeline.open(args.bundle, threads=args.threads, variant=args.variant) as pipeline:
         report: dict[str, Any] = {
             "bundle": f"{pipeline.bundle.name} {pipeline.bundle.version}",
             "model_id": pipeline.bundle.model_id,
+            "variant": pipeline.variant,
             "open_ms": round((time.perf_counter() - start) * 1000, 1),
             **{key: round(value, 5) for key, value in asdict(pipeline.selftest).items()},
         }

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare, print, and return 0 for one person or 3 for two."""
-    with Pipeline.open(args.bundle, threads=args.threads) as pipeline:
+    with Pipeline.open(args.bundle, threads=args.threads, variant=args.variant) as pipeline:
         pick_threshold(pipeline.bundle, args.far)  # a wrong --far shows before the work
         photos = [analyze_photo(pipeline, path) for path in (args.first, args.second)]
         result = pipeline.compare(photos[0].faces[0], photos[1].faces[0], far=args.far)

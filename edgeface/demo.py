@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     start = time.perf_counter()
     portraits = {person: read_image(path) for person, path in paths.items()}
     spent = {"decode": (time.perf_counter() - start) * 1000}
-    with Pipeline.open(args.bundle, threads=args.threads) as pipeline:
+    with Pipeline.open(args.bundle, threads=args.threads, variant=args.variant) as pipeline:
         enrolled = {p: pipeline.largest_face(image, name=p) for p, image in portraits.items()}
         heads = {p: head(image, enrolled[p].box) for p, image in portraits.items()}
         scene = compose(heads, _VIEWS)

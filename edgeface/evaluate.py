@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     pairs = read_lfw_pairs(args.pairs, args.images) if args.pairs else folder_pairs(args.images)
     reports, curves = [], {}
     for bundle in args.bundle or [None]:
-        with Pipeline.open(bundle, threads=args.threads) as pipeline:
+        with Pipeline.open(bundle, threads=args.threads, variant=args.variant) as pipeline:
             report, scores = evaluate(pipeline, pairs, args.images, aligned=args.aligned)
         reports.append(report)
         curves[report["bundle"]] = roc.roc_curve(scores, _labels(pairs))
@@ -82,7 +82,8 @@ def evaluate(
         found[photo] = _embedding(pipeline, Path(images) / photo, aligned=aligned)
     scores = np.array([_score(found[p.first], found[p.second]) for p in pairs.pairs])
     report = {
-        "bundle": f"{pipeline.bundle.name} ({pipeline.bundle.stage('embedder')['precision']})",
+        "bundle": _title(pipeline),
+        "variant": pipeline.variant,
         "model_id": pipeline.bundle.model_id,
         "photos": len(photos),
         "photos_without_face": sum(e is None for e in found.values()),
@@ -90,6 +91,11 @@ def evaluate(
         **_figures(scores, pairs, shipped=pipeline.bundle.threshold()),
     }
     return report, scores
+
+
+def _title(pipeline: Pipeline) -> str:
+    split = ", split" if pipeline.variant == "split" else ""
+    return f"{pipeline.bundle.name} ({pipeline.bundle.stage('embedder')['precision']}{split})"
 
 
 def _embedding(pipeline: Pipeline, path: Path, *, aligned: bool) -> np.ndarray | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from edgeface.schema import JsonError, first_problem, parse_json
 
 SCHEMA_PATH = Path(__file__).with_name("bundle_schema.json")
 MANIFEST_NAME = "manifest.json"
+VARIANTS = ("whole", "split")
+"""How an embedder can run: one network, or a backbone and the native head."""
 
 
 @lru_cache(maxsize=1)
@@ -48,7 +51,8 @@ def parse_manifest(data: bytes, *, source: str) -> dict:
 def check_manifest(manifest: Any, *, source: str) -> None:
     """Raise ``BundleFormatError`` naming the first field that is wrong, or return."""
     problem = _format_problem(manifest) or first_problem(manifest, manifest_schema())
-    problem = problem or _member_problem(manifest) or _threshold_problem(manifest["thresholds"])
+    problem = problem or _member_problem(manifest) or _variant_problem(manifest["stages"])
+    problem = problem or _threshold_problem(manifest["thresholds"])
     if problem:
         raise BundleFormatError(f"bundle {source}: {MANIFEST_NAME}: {problem}")
 
@@ -63,14 +67,32 @@ def _format_problem(manifest: Any) -> str | None:
 
 def _member_problem(manifest: dict) -> str | None:
     members = manifest["members"]
-    for name, stage in manifest["stages"].items():
-        if stage["file"] not in members:
+    for where, file in _files("stages", manifest["stages"]):
+        if file not in members:
             return (
-                f"stages.{name}.file: found {stage['file']!r}, expected one of the members "
-                f"{', '.join(sorted(members))}"
+                f"{where}: found {file!r}, expected one of the members {', '.join(sorted(members))}"
             )
     if MANIFEST_NAME in members:
         return f"members: {MANIFEST_NAME} cannot hold its own hash: remove it from the list"
+    return None
+
+
+def _files(where: str, fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Every "file" of the stages, with its place in the manifest."""
+    for key, value in fields.items():
+        if key == "file":
+            yield f"{where}.file", value
+        elif isinstance(value, Mapping):
+            yield from _files(f"{where}.{key}", value)
+
+
+def _variant_problem(stages: dict) -> str | None:
+    stage = stages["embedder"]
+    if stage.get("default_variant") == "split" and "split" not in stage:
+        return (
+            "stages.embedder.default_variant: found 'split', but there is no field 'split': "
+            "add it or choose 'whole'"
+        )
     return None
 
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from types import TracebackType
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from edgeface.errors import NoFaceError
 from edgeface.image import require_image
 from edgeface.quality import Quality, assess
 from edgeface.selftest import SelfTest, run_selftest
+from edgeface.split import choose_variant, open_embedder
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,10 +65,7 @@ class Verification:
 
 @dataclass(frozen=True)
 class Analysis:
-    """Faces, largest first, and the milliseconds that "detect", "align" and "embed" took.
-
-    "align" holds the quality gate too.
-    """
+    """Faces, largest first, and milliseconds of "detect", "align" (with quality) and "embed"."""
 
     faces: tuple[Face, ...]
     milliseconds: Mapping[str, float]
@@ -84,20 +81,30 @@ class Pipeline:
     ----------
     bundle
         The open bundle: name, version, model id, thresholds, licences.
+    variant
+        How the embedder runs: "whole" or "split".
     selftest
         What the self-test measured when the pipeline was opened.
     """
 
-    def __init__(self, bundle: Bundle, *, detector: Backend, embedder: Backend) -> None:
+    def __init__(
+        self, bundle: Bundle, *, detector: Backend, embedder: Backend, variant: str = "whole"
+    ) -> None:
         self.bundle = bundle
-        self.selftest: SelfTest = run_selftest(bundle, detector=detector, embedder=embedder)
+        self.variant = variant
+        models = {"detector": detector, "embedder": embedder}
+        self.selftest: SelfTest = run_selftest(bundle, **models, variant=variant)
         self._backends = (detector, embedder)
         self._detector = Detector(bundle.stage("detector"), detector)
         self._embedder = Embedder(bundle.stage("embedder"), embedder)
 
     @classmethod
     def open(
-        cls, bundle: str | os.PathLike[str] | Bundle | None = None, *, threads: int = 1
+        cls,
+        bundle: str | os.PathLike[str] | Bundle | None = None,
+        *,
+        threads: int = 1,
+        variant: str | None = None,
     ) -> Pipeline:
         """Load a bundle's models and run its self-test.
 
@@ -108,24 +115,27 @@ class Pipeline:
             variable EDGEFACE_BUNDLE names, else the bundle shipped in the package.
         threads
             CPU threads of one inference, at least 1.
+        variant
+            "whole", "split", or None for the bundle's choice. Their embeddings compare.
 
         Raises
         ------
+        ValueError
+            No such variant.
         BundleError
-            Missing, damaged or unsuitable bundle, or a failed self-test.
+            Missing, damaged or unsuitable bundle, one without this variant, or a failed self-test.
         BackendError
             The inference runtime is missing or refused a model.
         """
-        if not isinstance(bundle, Bundle):
-            bundle = open_bundle(bundle)
+        bundle = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
+        variant = choose_variant(bundle, variant)
+        stage = bundle.stage("detector")
+        model = bundle.read(stage["file"])
         with ExitStack() as opened:
-            models = {
-                name: opened.enter_context(
-                    open_backend(stage, bundle.read(stage["file"]), threads=threads, name=name)
-                )
-                for name, stage in ((n, bundle.stage(n)) for n in ("detector", "embedder"))
-            }
-            pipeline = cls(bundle, **models)
+            enter = opened.enter_context
+            detector = enter(open_backend(stage, model, threads=threads, name="detector"))
+            embedder = enter(open_embedder(bundle, variant=variant, threads=threads))
+            pipeline = cls(bundle, detector=detector, embedder=embedder, variant=variant)
             opened.pop_all()  # all went well: the pipeline closes them
         return pipeline
 
@@ -257,12 +267,7 @@ class Pipeline:
     def __enter__(self) -> Pipeline:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

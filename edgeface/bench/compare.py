@@ -1,0 +1,110 @@
+"""The embedder's variants against each other: one process, the same crops, taking turns."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from edgeface.backends import Backend
+from edgeface.bench.figures import MIN_ROUNDS, percentiles, ratio
+from edgeface.bench.models import open_models, rounds
+from edgeface.bundle import Bundle
+from edgeface.split import SplitBackend
+
+WARMUP = 20
+
+
+def compare(
+    bundle: Bundle,
+    variants: Sequence[str],
+    *,
+    runs: int,
+    seconds: float,
+    batch: int = 1,
+    threads: int = 1,
+) -> dict[str, Any]:
+    """Time two variants of a bundle's embedder, each going first in every other round.
+
+    Parameters
+    ----------
+    bundle
+        One that has both.
+    variants
+        Two names; the ratio is the first's time over the second's.
+    runs
+        Rounds, at least `figures.MIN_ROUNDS`; fewer when `seconds` have passed.
+    batch
+        Crops per inference.
+
+    Returns
+    -------
+    dict
+        Plain JSON values: a row of percentiles per variant and part, the ratio and its noise,
+        which one is faster, and the least cosine between the two variants' embeddings.
+    """
+    inputs = _inputs(bundle, batch)
+    with open_models(bundle, variants, threads=threads) as (_, models):
+        named = dict(zip(variants, models))
+        cosine = min(_least_cosine(*(_outputs(model, i) for model in models)) for i in inputs)
+        for number in range(WARMUP):
+            _timed(named, inputs[number % len(inputs)])
+        times = defaultdict(list)
+        for number in rounds(runs, seconds=seconds, least=MIN_ROUNDS):
+            order = named if number % 2 == 0 else dict(reversed(named.items()))
+            for part, spent in _timed(order, inputs[number // 2 % len(inputs)]).items():
+                times[part].append(spent)
+    return {
+        "batch": batch,
+        "warmup": WARMUP,
+        "runs": len(times[variants[0]]),
+        "rows": {part: percentiles(times[part]) for part in sorted(times)},
+        **_verdict(variants, times),
+        "cosine": cosine,
+    }
+
+
+def _verdict(variants: Sequence[str], times: Mapping[str, list]) -> dict[str, Any]:
+    first, second = (np.array(times[name]) for name in variants)
+    found = ratio(first, second, first_led=np.arange(len(first)) % 2 == 0)
+    faster = None if found.faster is None else variants[found.faster]
+    return {"ratio": {"of": list(variants), **asdict(found)}, "faster": faster}
+
+
+def _timed(models: Mapping[str, Backend], image: dict[str, np.ndarray]) -> dict[str, float]:
+    """Run every model once, in order; seconds per variant, and per part of a split one."""
+    spent = {}
+    for name, model in models.items():
+        start = time.perf_counter()
+        if isinstance(model, SplitBackend):
+            feature = model.feature(image)
+            middle = time.perf_counter()
+            model.embed(feature)
+        else:
+            model.run(image)
+        end = time.perf_counter()
+        spent[name] = end - start
+        if isinstance(model, SplitBackend):
+            spent[f"{name}: backbone"] = middle - start
+            spent[f"{name}: head"] = end - middle
+    return spent
+
+
+def _inputs(bundle: Bundle, batch: int) -> list[dict[str, np.ndarray]]:
+    """The self-test's pictures, each as a batch of its own."""
+    name = bundle.stage("embedder")["input"]["name"]
+    pictures = bundle.selftest_vectors()["embedder_input"]
+    return [{name: np.repeat(picture[None], batch, axis=0)} for picture in pictures]
+
+
+def _outputs(model: Backend, image: dict[str, np.ndarray]) -> np.ndarray:
+    (rows,) = model.run(image).values()
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def _least_cosine(first: np.ndarray, second: np.ndarray) -> float:
+    return float((first * second).sum(axis=1).min())

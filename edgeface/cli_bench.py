@@ -1,0 +1,122 @@
+"""``edgeface bench``: how fast this machine is, and which variant of the embedder is faster."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from edgeface.bench.compare import compare
+from edgeface.bench.figures import MIN_ROUNDS, PERCENTILES
+from edgeface.bench.rows import circumstances, print_csv
+from edgeface.bench.stages import time_stages
+from edgeface.cli import positive
+from edgeface.cli_output import UsageError, print_json, print_rows
+from edgeface.manifest import VARIANTS
+from edgeface.pipeline import open_bundle
+from edgeface.split import choose_variant
+
+_EPILOG = """\
+Without --compare: detect, align and embed one face of a generated 640x480 picture. With it: the
+embedder whole (one network) against split (backbone and native head), taking turns in one
+process, each first in every other round.
+
+Milliseconds hold for this machine and this hour; compare ratios.
+
+examples:
+  edgeface bench
+  edgeface bench --compare split,whole
+  edgeface bench --compare split,whole --threads 2 --batch 8 --seconds 10 --json
+  edgeface bench --csv --board rk3576 --commit "$(git rev-parse --short HEAD)"
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    parser.epilog = _EPILOG
+    parser.add_argument(
+        "--compare", type=_two_variants, metavar="A,B", help="two embedder variants: split,whole"
+    )
+    parser.add_argument(
+        "--runs", type=positive, default=400, metavar="N", help="rounds (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seconds", type=_duration, default=60.0, metavar="S",
+        help="stop earlier, after this long (default: %(default)g)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--batch", type=positive, default=1, metavar="N", help="crops at once, with --compare"
+    )
+    parser.add_argument("--csv", action="store_true", help="print rows for a performance table")
+    parser.add_argument("--board", metavar="NAME", help="for the table (default: the CPU's kind)")
+    parser.add_argument("--commit", default="", metavar="ID", help="for the table")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, print, and return 0."""
+    bundle = open_bundle(args.bundle)
+    limits = {"runs": args.runs, "seconds": args.seconds, "threads": args.threads}
+    if args.compare:
+        if args.runs < MIN_ROUNDS:
+            raise UsageError(f"--runs {args.runs}: a comparison takes at least {MIN_ROUNDS}")
+        measured = compare(bundle, args.compare, batch=args.batch, **limits)
+    else:
+        variant = choose_variant(bundle, args.variant)
+        measured = {"variant": variant, **time_stages(bundle, variant, **limits)}
+    report = {"setting": circumstances(bundle, threads=args.threads), **measured}
+    if args.json:
+        print_json(report)
+    elif args.csv:
+        print_csv(report, board=args.board, commit=args.commit)
+    else:
+        _print_text(report)
+    return 0
+
+
+def _two_variants(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    if sorted(names) != sorted(VARIANTS):
+        raise argparse.ArgumentTypeError(f"{text!r}, expected {' or '.join(_ORDERS)}")
+    return names
+
+
+_ORDERS = (",".join(VARIANTS), ",".join(reversed(VARIANTS)))
+
+
+def _duration(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{value:g} is not more than 0")
+    return value
+
+
+def _print_text(report: dict[str, Any]) -> None:
+    setting = report["setting"]
+    runtime = ", ".join(f"{name} {number}" for name, number in setting["runtime"].items())
+    print(f"{setting['bundle']}, model {setting['model_id']}; {setting['machine']}, {runtime}")
+    print(
+        f"{report['runs']} rounds after {report['warmup']} to warm up, batch {report['batch']}, "
+        f"{setting['threads']} thread(s), native code for {setting['isa']}"
+    )
+    heading = [f"p{p} ms" for p in PERCENTILES]
+    rows = [
+        [name, *(f"{row[f'p{p}_ms']:.3f}" for p in PERCENTILES)]
+        for name, row in report["rows"].items()
+    ]
+    print_rows([["", *heading], *rows])
+    if "ratio" in report:
+        _print_ratio(report)
+
+
+def _print_ratio(report: dict[str, Any]) -> None:
+    ratio = report["ratio"]
+    first, second = ratio["of"]
+    print(
+        f"{first} takes {ratio['value']:.3f} of {second}'s time (95 % interval {ratio['low']:.3f} "
+        f"to {ratio['high']:.3f}; {first} first {ratio['when_first']:.3f}, {second} first "
+        f"{ratio['when_second']:.3f})"
+    )
+    print(f"least cosine between their embeddings: {report['cosine']:.4f}")
+    if report["faster"] is None:
+        print("neither is faster here: the difference is within the noise of this run")
+    else:
+        print(f"faster here: {report['faster']} (milliseconds vary with the hour, ratios little)")

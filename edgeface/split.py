@@ -1,0 +1,161 @@
+"""The embedder's two variants: one network from pixels to embedding, or a backbone and our head.
+
+"whole" runs the bundle's embedder file alone. "split" runs the bundle's backbone file, convolutions
+only, on the inference runtime, and attention, pooling and projection in `_native.AttentionHead`.
+Both are a `Backend` of the same input and output, so that nothing else knows which one runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from edgeface import _native
+from edgeface.backends import Backend, open_backend
+from edgeface.bundle import Bundle
+from edgeface.errors import BundleFormatError, BundleIncompatibleError, InferenceError
+from edgeface.manifest import VARIANTS
+
+
+class SplitBackend:
+    """A backbone's backend and a native attention head, as one model.
+
+    Parameters
+    ----------
+    backbone
+        The loaded backbone; closing this closes it.
+    head
+        Turns (N, C, H, W) float32 feature maps into unit embeddings (N, D).
+    feature
+        Name of the backbone's output.
+    embedding
+        Name under which `run` returns the embeddings.
+    """
+
+    def __init__(
+        self, backbone: Backend, head: _native.AttentionHead, *, feature: str, embedding: str
+    ) -> None:
+        self._backbone = backbone
+        self._head = head
+        self._feature = feature
+        self._embedding = embedding
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Run one inference; as `edgeface.backends.Backend` says."""
+        return {self._embedding: self.embed(self.feature(inputs))}
+
+    def feature(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Run the backbone alone and return its feature maps (N, C, H, W)."""
+        return self._backbone.run(inputs)[self._feature]
+
+    def embed(self, feature: np.ndarray) -> np.ndarray:
+        """Run the head alone.
+
+        Parameters
+        ----------
+        feature
+            (N, C, H, W) float32.
+
+        Returns
+        -------
+        ndarray
+            (N, D) float32, rows of length 1.
+
+        Raises
+        ------
+        InferenceError
+            Not a feature map that this head takes, or the result has NaN, Inf or no length.
+        """
+        try:
+            return self._head.embed(feature)
+        except (ValueError, TypeError) as error:
+            raise InferenceError(
+                f"embedder head: {error}; this result is not used", step="embedder head"
+            ) from error
+
+    def close(self) -> None:
+        """Free the backbone; a later `run` raises InferenceError."""
+        self._backbone.close()
+
+    def __enter__(self) -> SplitBackend:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def choose_variant(bundle: Bundle, variant: str | None) -> str:
+    """Return the variant to run: the one asked for, or the bundle's choice for None.
+
+    Raises
+    ------
+    ValueError
+        There is no variant of that name.
+    BundleIncompatibleError
+        This bundle does not have it.
+    """
+    stage = bundle.stage("embedder")
+    if variant is None:
+        return stage.get("default_variant", "whole")
+    if variant not in VARIANTS:
+        raise ValueError(f"variant {variant!r}, expected None or one of {', '.join(VARIANTS)}")
+    if variant == "split" and "split" not in stage:
+        raise BundleIncompatibleError(
+            f"bundle {bundle.path} has the whole embedder only, no split one: leave the variant "
+            "out, or add it with: python -m export split"
+        )
+    return variant
+
+
+def open_embedder(bundle: Bundle, *, variant: str, threads: int = 1) -> Backend:
+    """Load the bundle's embedder in one of its variants.
+
+    Parameters
+    ----------
+    bundle
+        The open bundle.
+    variant
+        "whole" or "split", from `choose_variant`.
+    threads
+        CPU threads of the inference runtime, at least 1; the native head takes one.
+
+    Raises
+    ------
+    BundleError
+        A member is damaged, or the head's weights do not make a head.
+    BackendError
+        The inference runtime is missing or refused the model.
+    """
+    stage = bundle.stage("embedder")
+    if variant == "whole":
+        return open_backend(stage, bundle.read(stage["file"]), threads=threads, name="embedder")
+    split = stage["split"]
+    head = _open_head(bundle, split["head"], dim=stage["dim"])
+    model = bundle.read(split["file"])
+    return SplitBackend(
+        open_backend(split, model, threads=threads, name="embedder backbone"),
+        head,
+        feature=split["outputs"][0],
+        embedding=stage["outputs"][0],
+    )
+
+
+def _open_head(bundle: Bundle, spec: Mapping[str, Any], *, dim: int) -> _native.AttentionHead:
+    weights = bundle.arrays(spec["file"])
+    try:
+        head = _native.AttentionHead(weights, heads=spec["heads"], precision=spec["precision"])
+    except (ValueError, TypeError) as error:
+        raise BundleFormatError(
+            f"bundle {bundle.path}: {spec['file']} holds no attention head ({error}): "
+            "pack the bundle again"
+        ) from error
+    found = {"channels": head.channels, "tokens": head.tokens, "dim": head.dim}
+    expected = {"channels": spec["channels"], "tokens": spec["tokens"], "dim": dim}
+    if found != expected:
+        raise BundleFormatError(
+            f"bundle {bundle.path}: {spec['file']} is a head of {found}, the manifest says "
+            f"{expected}: pack the bundle again"
+        )
+    return head

@@ -1,0 +1,199 @@
+"""Add the split embedder to a bundle: the backbone as a file of its own, the head as plain weights.
+
+``python -m export split --bundle IN.efb --checkpoint dsanet_s.pt --out OUT.efb``. The backbone is
+cut out of the bundle's own network, bit for bit, so that ranges, thresholds and templates stay
+valid. The head's weights come from the checkpoint, and not through the network's INT8 ranges.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx.utils import Extractor
+from torch import nn
+
+from edgeface.bundle import Bundle, write_bundle
+from export import card
+from export.checkpoint import load_checkpoint
+from export.dsanet import GRID, DsaNet, Head
+
+BACKBONE_FILE, HEAD_FILE = "backbone.onnx", "head.npz"
+FEATURE = "feature"
+FLOAT_LAYERS = ("gate", "pool.scores")
+SPLIT_OUTPUT = "embedder_split_output"
+MIN_COSINE = 0.97  # of both variants on the self-test's pictures, which are no faces
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``export split``."""
+    parser.add_argument("--bundle", type=Path, required=True, metavar="IN.efb")
+    parser.add_argument(
+        "--checkpoint", type=Path, required=True, help="of the bundle's embedder (train embedder)"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="OUT.efb")
+    parser.add_argument("--head-precision", choices=("int8", "float32"), default="int8")
+    parser.add_argument("--measured", type=Path, help="JSON object for the manifest and the card")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the bundle with both variants; returns the exit code."""
+    source = Bundle.open(args.bundle)
+    files = {name: source.read(name) for name in source.manifest["members"]}
+    manifest = copy.deepcopy(source.manifest)
+    measured = json.loads(args.measured.read_text()) if args.measured else {}
+    manifest["accuracy"].update(measured.get("accuracy", {}))
+    add_split(manifest["stages"], files, load_checkpoint(args.checkpoint), args.head_precision)
+    files["MODEL_CARD.md"] = card.render(manifest, files).encode()
+    bundle = write_bundle(args.out, manifest, files)
+    if bundle.model_id != source.model_id:
+        raise ValueError(
+            f"{args.out}: model {bundle.model_id}, expected {source.model_id} as in {args.bundle}: "
+            "adding the split variant must not change the model"
+        )
+    print(f"{args.out}: {args.out.stat().st_size} bytes, model {bundle.model_id}")
+    return 0
+
+
+def add_split(stages: dict, files: dict, net: DsaNet, precision: str) -> None:
+    """Add backbone and head to a bundle's files, and say so in its embedder's manifest entry.
+
+    Parameters
+    ----------
+    stages, files : the manifest's "stages" and the members by name; both are added to.
+    net : the embedder that ``files`` holds as ONNX.
+    precision : "int8" or "float32", of the head's matrices.
+
+    Raises
+    ------
+    ValueError
+        The head is not one that the runtime has, or not the head of that network.
+    """
+    stage = stages["embedder"]
+    files[BACKBONE_FILE] = cut_backbone(files[stage["file"]], stage["input"]["name"])
+    weights = head_weights(net, precision)
+    files[HEAD_FILE] = packed(weights)
+    files["selftest.npz"] = with_expected(stage, files, net)
+    stage["split"] = {
+        "file": BACKBONE_FILE,
+        "format": stage["format"],
+        "precision": stage["precision"],
+        "outputs": [FEATURE],
+        "head": {
+            "file": HEAD_FILE,
+            "precision": precision,
+            "heads": net.config.heads,
+            "channels": net.config.feature_channels[-1],
+            "tokens": GRID * GRID,
+        },
+    }
+
+
+def cut_backbone(whole: bytes, image: str) -> bytes:
+    """Return the part of an exported network from ``image`` up to the last feature map."""
+    model = onnx.shape_inference.infer_shapes(onnx.load_model_from_string(whole))
+    seam = feature_tensor(model.graph)
+    backbone = Extractor(model).extract_model([image], [seam])
+    del backbone.graph.value_info[:]
+    for node in backbone.graph.node:
+        node.output[:] = [FEATURE if name == seam else name for name in node.output]
+    backbone.graph.output[0].name = FEATURE
+    onnx.checker.check_model(backbone, full_check=True)
+    return backbone.SerializeToString(deterministic=True)
+
+
+def feature_tensor(graph: onnx.GraphProto) -> str:
+    """Return the name of the one tensor that goes from the backbone's nodes to the head's.
+
+    Raises
+    ------
+    ValueError
+        There is none, or more than one.
+    """
+    made = {
+        name for node in graph.node if node.name.startswith("/backbone/") for name in node.output
+    }
+    used = {name for node in graph.node if node.name.startswith("/head/") for name in node.input}
+    if len(made & used) != 1:
+        raise ValueError(
+            f"tensors from /backbone/ to /head/: found {sorted(made & used)}, expected one; "
+            "export the network with export.to_onnx"
+        )
+    return (made & used).pop()
+
+
+def head_weights(net: DsaNet, precision: str) -> dict[str, np.ndarray]:
+    """Return the head's weights by their PyTorch names.
+
+    For "int8" the large matrices are int8 with a scale per row in ``<name>.scale`` (float32):
+    weight = int8 * scale. All others stay float32, the pooling's scores too: softmax follows them.
+    """
+    if net.config.pooling != "attention":
+        raise ValueError(
+            f"head with pooling {net.config.pooling!r}, expected 'attention', the one that the "
+            "runtime's head has: pack this network whole"
+        )
+    weights = {name: value.numpy() for name, value in net.head.state_dict().items()}
+    if precision == "float32":
+        return weights
+    for module, layer in net.head.named_modules():
+        if isinstance(layer, nn.Linear) and module not in FLOAT_LAYERS:
+            name = f"{module}.weight"
+            weights[name], weights[f"{name}.scale"] = rows_as_int8(weights[name])
+    return weights
+
+
+def rows_as_int8(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return int8 rows in -127…127 and the float32 scale of each: matrix ≈ rows * scale."""
+    scale = np.maximum(np.abs(matrix).max(axis=1), np.finfo(np.float32).tiny) / np.float32(127)
+    return np.rint(matrix / scale[:, None]).astype(np.int8), scale.astype(np.float32)
+
+
+def packed(arrays: dict[str, np.ndarray]) -> bytes:
+    """Return the arrays as the bytes of an .npz file; the same every time."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def restored(head_file: bytes, net: DsaNet) -> Head:
+    """Return the PyTorch head with the weights of a ``head.npz``, in float."""
+    with np.load(io.BytesIO(head_file), allow_pickle=False) as arrays:
+        weights = {name: torch.from_numpy(arrays[name].astype(np.float32)) for name in arrays.files}
+    for name in [name for name in weights if name.endswith(".scale")]:
+        weights[name[: -len(".scale")]] *= weights.pop(name)[:, None]
+    head = Head(net.config).eval()
+    head.load_state_dict(weights)
+    return head
+
+
+def with_expected(stage: dict, files: dict, net: DsaNet) -> bytes:
+    """Return selftest.npz with what backbone and head give for its inputs, computed in PyTorch.
+
+    Raises
+    ------
+    ValueError
+        Those embeddings are not nearly the whole network's.
+    """
+    with np.load(io.BytesIO(files["selftest.npz"]), allow_pickle=False) as arrays:
+        vectors = dict(arrays)
+    session = onnxruntime.InferenceSession(files[BACKBONE_FILE], providers=["CPUExecutionProvider"])
+    inputs = {stage["input"]["name"]: vectors["embedder_input"]}
+    feature = torch.from_numpy(session.run([FEATURE], inputs)[0])
+    with torch.no_grad():
+        found = restored(files[HEAD_FILE], net)(feature)
+    whole = torch.from_numpy(vectors["embedder_output"])
+    cosine = float(nn.functional.cosine_similarity(found, whole).min())
+    if not cosine >= MIN_COSINE:
+        raise ValueError(
+            f"split embedder: cosine {cosine:.3f} to the whole one's self-test vectors, expected "
+            f"at least {MIN_COSINE}: is this the checkpoint that the bundle was packed from?"
+        )
+    return packed({**vectors, SPLIT_OUTPUT: found.numpy()})
