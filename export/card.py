@@ -27,6 +27,9 @@ more, eyes visible.
 ## Files
 {files}
 
+## How the embedder runs
+{variants}
+
 ## Thresholds
 From {source}. Best person must lead the next by {margin}.
 
@@ -64,7 +67,8 @@ def render(manifest: dict, files: dict) -> str:
         name=manifest["name"],
         version=manifest["version"],
         precision=manifest["stages"]["embedder"]["precision"],
-        files="\n".join(f"- `{name}`: {len(data):,} bytes" for name, data in files.items()),
+        files="\n".join(f"- `{name}`: {len(data):,} bytes" for name, data in sorted(files.items())),
+        variants=_variants(manifest["stages"]["embedder"]),
         source=thresholds["source"],
         margin=thresholds["margin"],
         thresholds="\n".join(f"| {r['far']:g} | {r['cosine']:.3f} |" for r in thresholds["by_far"]),
@@ -74,6 +78,20 @@ def render(manifest: dict, files: dict) -> str:
         weights=licences["weights"],
         tools=", ".join(f"{name} {number}" for name, number in manifest["tools"].items()),
     )
+
+
+def _variants(stage: dict) -> str:
+    lines = [f"- whole: `{stage['file']}` from pixels to embedding."]
+    if "split" in stage:
+        split, head = stage["split"], stage["split"]["head"]
+        lines.append(
+            f"- split: `{split['file']}` ({split['precision']}) from pixels to a feature map, then "
+            f"attention, pooling and projection in edgeface's native code with the "
+            f"{head['precision']} weights of `{head['file']}`. The same network, and templates of "
+            "both compare; its rounding is not the same, see the figures below."
+        )
+    lines.append(f"\nUnless asked otherwise: {stage.get('default_variant', 'whole')}.")
+    return "\n".join(lines)
 
 
 def _sources(sources: list) -> str:

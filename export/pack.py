@@ -8,7 +8,6 @@ never read here. ``--measured`` takes the JSON that ``edgeface eval`` and the ot
 from __future__ import annotations
 
 import argparse
-import io
 import json
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +17,7 @@ import numpy as np
 import onnxruntime
 
 from edgeface.bundle import write_bundle
-from export import card, faces, selftest_inputs, threshold
+from export import card, faces, selftest_inputs, split, threshold
 from export.checkpoint import load_checkpoint
 from export.quantise import quantise
 from export.to_onnx import INPUT, OUTPUT, export_float
@@ -69,6 +68,9 @@ def run(args: argparse.Namespace) -> int:
         "tools": {name: version(name) for name in TOOLS},
     }
     files["selftest.npz"] = selftest(stages, files)
+    net = load_checkpoint(args.embedder)
+    if net.config.pooling == split.POOLING:
+        split.add_split(stages, files, net, args.precision)
     files["MODEL_CARD.md"] = card.render(manifest, files).encode()
     bundle = write_bundle(args.out, manifest, files)
     print(f"{args.out}: {args.out.stat().st_size} bytes, model {bundle.model_id}")
@@ -141,9 +143,7 @@ def selftest(stages: dict, files: dict) -> bytes:
         "detector_input": scene_input,
         **{f"detector_{name}": values for name, values in maps.items()},
     }
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **vectors)
-    return buffer.getvalue()
+    return split.packed(vectors)
 
 
 def run_stage(stage: dict, files: dict, inputs: np.ndarray) -> dict:

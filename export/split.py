@@ -27,6 +27,7 @@ from export.dsanet import GRID, DsaNet, Head
 
 BACKBONE_FILE, HEAD_FILE = "backbone.onnx", "head.npz"
 FEATURE = "feature"
+POOLING = "attention"  # the one that the runtime's head has
 FLOAT_LAYERS = ("gate", "pool.scores")
 SPLIT_OUTPUT = "embedder_split_output"
 MIN_COSINE = 0.97  # of both variants on the self-test's pictures, which are no faces
@@ -51,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
     measured = json.loads(args.measured.read_text()) if args.measured else {}
     manifest["accuracy"].update(measured.get("accuracy", {}))
     add_split(manifest["stages"], files, load_checkpoint(args.checkpoint), args.head_precision)
+    del files["MODEL_CARD.md"]  # it lists the other files
     files["MODEL_CARD.md"] = card.render(manifest, files).encode()
     bundle = write_bundle(args.out, manifest, files)
     if bundle.model_id != source.model_id:
@@ -135,9 +137,9 @@ def head_weights(net: DsaNet, precision: str) -> dict[str, np.ndarray]:
     For "int8" the large matrices are int8 with a scale per row in ``<name>.scale`` (float32):
     weight = int8 * scale. All others stay float32, the pooling's scores too: softmax follows them.
     """
-    if net.config.pooling != "attention":
+    if net.config.pooling != POOLING:
         raise ValueError(
-            f"head with pooling {net.config.pooling!r}, expected 'attention', the one that the "
+            f"head with pooling {net.config.pooling!r}, expected {POOLING!r}, which is what the "
             "runtime's head has: pack this network whole"
         )
     weights = {name: value.numpy() for name, value in net.head.state_dict().items()}

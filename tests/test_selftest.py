@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import copy
-import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edgeface.bundle import Bundle, write_bundle
+from edgeface.bundle import Bundle
 from edgeface.errors import BundleFormatError, BundleIntegrityError
 from edgeface.pipeline import Pipeline
-from tests import networks
+from tests import bundles, networks
 
 
-def _rebuilt(bundle: Bundle, path: Path, *, vectors: dict, **members: bytes) -> Path:
+def _rebuilt(bundle: Bundle, path: Path, *, vectors: dict, **models: bytes) -> Path:
     """The default bundle with other self-test vectors or other models."""
-    buffer = io.BytesIO()
-    np.savez(buffer, **vectors)
-    files = {name: bundle.read(name) for name in bundle.manifest["members"]}
-    files["selftest.npz"] = buffer.getvalue()
-    for stage, model in members.items():
-        files[bundle.stage(stage)["file"]] = model
-    write_bundle(path, copy.deepcopy(bundle.manifest), files)
-    return path
+    files = {bundle.stage(stage)["file"]: model for stage, model in models.items()}
+    return bundles.rebuilt(bundle, path, members={"selftest.npz": bundles.npz(vectors), **files})
 
 
 @pytest.fixture
@@ -62,6 +54,19 @@ def test_embedder_to_which_all_faces_are_one_is_refused(
     path = _rebuilt(pipeline.bundle, tmp_path / "b.efb", vectors=vectors, embedder=collapsed)
     with pytest.raises(BundleIntegrityError, match="everyone would be the same person"):
         Pipeline.open(path)
+
+
+def test_split_variant_is_held_to_vectors_of_its_own(
+    pipeline: Pipeline, vectors: dict, tmp_path: Path
+) -> None:
+    drift = np.random.default_rng(0).standard_normal(vectors["embedder_split_output"].shape)
+    vectors["embedder_split_output"] += (
+        np.float32(np.abs(vectors["embedder_output"]).mean()) * drift
+    )
+    path = _rebuilt(pipeline.bundle, tmp_path / "b.efb", vectors=vectors)
+    Pipeline.open(path).close()
+    with pytest.raises(BundleIntegrityError, match="embedding cosine"):
+        Pipeline.open(path, variant="split")
 
 
 @pytest.mark.parametrize("key", ["embedder_input", "embedder_output", "detector_input"])

@@ -15,12 +15,19 @@ from edgeface.manifest import check_manifest, manifest_schema
 from edgeface.schema import KEYWORDS, first_problem
 
 ENTRY = {"sha256": "0" * 64, "bytes": 1}
-FILES = ("detector.onnx", "embedder.onnx", "selftest.npz", "MODEL_CARD.md")
+FILES = (
+    "detector.onnx", "embedder.onnx", "backbone.onnx", "head.npz", "selftest.npz", "MODEL_CARD.md",
+)  # fmt: skip
+SPLIT = {
+    "file": "backbone.onnx", "format": "onnx", "precision": "int8", "outputs": ["feature"],
+    "head": {"file": "head.npz", "precision": "int8", "heads": 4, "channels": 100, "tokens": 49},
+}  # fmt: skip
 
 
 @pytest.fixture
 def complete(manifest):
-    """A correct manifest with its "members"."""
+    """A correct manifest with its "members" and both variants of the embedder."""
+    manifest["stages"]["embedder"].update(split=copy.deepcopy(SPLIT), default_variant="split")
     return {**manifest, "members": {name: dict(ENTRY) for name in FILES}}
 
 
@@ -50,6 +57,14 @@ def test_schema_is_valid_and_uses_only_what_the_board_understands():
 
 
 def test_correct_manifest_is_accepted_by_both(complete, judge):
+    check_manifest(complete, source="test")
+    judge.validate(complete)
+
+
+@pytest.mark.parametrize("lacking", [["default_variant"], ["split", "default_variant"]])
+def test_manifest_with_the_whole_embedder_only_is_accepted_by_both(complete, judge, lacking):
+    for field in lacking:
+        del complete["stages"]["embedder"][field]
     check_manifest(complete, source="test")
     judge.validate(complete)
 
@@ -92,6 +107,12 @@ REFUSED = [
     ("stages.embedder.precision", "int4", "precision: found \"int4\", expected one of"),
     ("stages.embedder.dim", 512.0, "dim: found 512.0, expected integer"),
     ("stages.embedder.outputs", ["a", "a"], "outputs: .*expected no item twice"),
+    ("stages.embedder.default_variant", "both", r"default_variant: found .both., expected one"),
+    ("stages.embedder.split.head", ..., r"stages.embedder.split: .*expected the field\(s\) head"),
+    ("stages.embedder.split.input", {}, "stages.embedder.split.input: there is no such field"),
+    ("stages.embedder.split.head.precision", "float16", "head.precision: found \"float16\", exp"),
+    ("stages.embedder.split.head.heads", 0, "head.heads: found 0, expected at least 1"),
+    ("stages.detector.split", SPLIT, "stages.detector.split: there is no such field"),
     ("stages.detector.score_threshold", 1, "score_threshold: found 1, expected less than 1"),
     ("quality.min_sharpness", ..., r"quality: .*expected the field\(s\) min_sharpness"),
     ("quality.sharpness", 1, "quality: .*expected no field named 'sharpness'"),
@@ -133,6 +154,13 @@ def test_manifest_that_is_no_object_is_refused(value):
     ("path", "value", "text"),
     [
         ("stages.embedder.file", "x.onnx", "stages.embedder.file: found 'x.onnx', expected one of"),
+        (
+            "stages.embedder.split.file",
+            "x",
+            "stages.embedder.split.file: found 'x', expected one of",
+        ),
+        ("stages.embedder.split.head.file", "x", "stages.embedder.split.head.file: found 'x', exp"),
+        ("stages.embedder.split", ..., "default_variant: found 'split', but there is no field"),
         ("members.manifest.json", ENTRY, "manifest.json cannot hold its own hash"),
         ("thresholds.default_far", 0.5, r"default_far: found 0.5, expected one of \[0.001, 0.01\]"),
         ("thresholds.by_far.0.far", 0.001, "thresholds.by_far: found a rate twice"),

@@ -1,0 +1,160 @@
+"""``edgeface bench``: what it times is what runs, and noise is not sold as a difference."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeface.bench.compare import compare
+from edgeface.bench.figures import MIN_ROUNDS, median_interval, percentiles, ratio
+from edgeface.bundle import Bundle
+from edgeface.cli import main
+from tests.bundles import rebuilt
+
+COLUMNS = (
+    "date,commit,board,os,runtime,model,precision,threads,batch,warmup,runs,"
+    "p50_ms,p95_ms,p99_ms,peak_mb,cosine_vs_fp32"
+)
+
+
+@pytest.fixture
+def bench(capsys: pytest.CaptureFixture[str]):
+    """Run ``edgeface bench``: (exit code, stdout, stderr)."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        try:
+            code = main(["bench", *words])
+        except SystemExit as stop:  # argparse's way to say wrong usage
+            code = stop.code
+        return (code, *capsys.readouterr())
+
+    return run
+
+
+def _noise(rounds: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).gamma(2, 1, rounds) + 10
+
+
+def test_equal_times_are_within_the_noise() -> None:
+    led = np.arange(200) % 2 == 0
+    verdicts = [ratio(_noise(200, s), _noise(200, s + 500), led).faster for s in range(100)]
+    assert verdicts.count(None) >= 90
+
+
+def test_difference_larger_than_the_noise_is_found_from_either_side() -> None:
+    led = np.arange(200) % 2 == 0
+    fast, slow = _noise(200, 1), 1.3 * _noise(200, 2)
+    assert ratio(fast, slow, led).faster == 0 and ratio(slow, fast, led).faster == 1
+    found = ratio(fast, slow, led)
+    assert found.low <= found.value <= found.high < 1
+    assert found.value == pytest.approx(1 / ratio(slow, fast, led).value)
+
+
+def test_advantage_of_going_first_is_no_difference() -> None:
+    led = np.arange(400) % 2 == 0
+    first, second = np.where(led, 9.0, 11.1), np.where(led, 11.0, 9.0)
+    found = ratio(first, second, led)
+    assert found.when_first < 1 < found.when_second and found.faster is None
+
+
+def test_fewest_rounds_still_give_an_interval() -> None:
+    led = np.arange(MIN_ROUNDS) % 2 == 0
+    found = ratio(_noise(MIN_ROUNDS, 1), _noise(MIN_ROUNDS, 2), led)
+    assert 0 < found.low <= found.high
+    assert median_interval([3, 1, 2, 6, 5, 4]) == (1, 6)
+
+
+def test_interval_of_the_median_holds_the_median_nineteen_times_in_twenty() -> None:
+    samples = np.random.default_rng(0).standard_normal((400, 20))
+    held = [low <= 0 <= high for low, high in map(median_interval, samples)]
+    assert 0.93 < np.mean(held) < 0.99
+
+
+def test_percentiles_are_milliseconds() -> None:
+    seconds = np.arange(1, 101) / 1000
+    found = percentiles(seconds)
+    assert found == pytest.approx({"p50_ms": 50.5, "p95_ms": 95.05, "p99_ms": 99.01})
+
+
+def test_comparison_times_both_variants_and_the_parts_of_split() -> None:
+    report = compare(Bundle.open(), ["split", "whole"], runs=40, seconds=30)
+    rows = report["rows"]
+    assert list(rows) == ["split", "split: backbone", "split: head", "whole"]
+    parts = rows["split: backbone"]["p50_ms"] + rows["split: head"]["p50_ms"]
+    assert rows["split"]["p50_ms"] == pytest.approx(parts, rel=0.5)
+    assert report["ratio"]["value"] == pytest.approx(
+        rows["split"]["p50_ms"] / rows["whole"]["p50_ms"], rel=1e-2
+    )
+    assert 0.97 < report["cosine"] < 1.0  # two computations, one network
+    assert report["runs"] == 40
+
+
+def test_json_says_what_the_figures_depend_on(bench) -> None:
+    code, out, _ = bench("--compare", "whole,split", "--runs", "12", "--batch", "2", "--json")
+    report = json.loads(out)
+    assert code == 0 and report["ratio"]["of"] == ["whole", "split"] and report["batch"] == 2
+    assert report["faster"] in ("whole", "split", None)
+    setting = report["setting"]
+    assert setting["threads"] == 1 and setting["runtime"]["onnxruntime"] and setting["isa"]
+    assert setting["model_id"] == Bundle.open().model_id
+
+
+def test_text_says_which_is_faster_or_that_noise_hides_it(bench) -> None:
+    code, out, err = bench("--compare", "split,whole", "--runs", "12")
+    assert (code, err) == (0, "")
+    assert "split takes" in out and "95 % interval" in out and "least cosine" in out
+    assert ("\nfaster here: " in out) != ("within the noise" in out)
+
+
+def test_without_comparison_every_stage_is_timed(bench) -> None:
+    report = json.loads(bench("--runs", "5", "--variant", "split", "--json")[1])
+    assert list(report["rows"]) == ["detect", "align", "embed", "together"]
+    assert report["variant"] == "split" and report["runs"] == 5
+    assert all(row["p99_ms"] >= row["p50_ms"] > 0 for row in report["rows"].values())
+
+
+def test_seconds_end_it_early(bench) -> None:
+    report = json.loads(bench("--runs", "1000000", "--seconds", "0.2", "--json")[1])
+    assert 1 <= report["runs"] < 1000
+
+
+def test_csv_has_the_columns_of_every_performance_table(bench) -> None:
+    words = ("--compare", "split,whole", "--runs", "12", "--csv", "--commit", "abc", "--board", "x")
+    code, out, _ = bench(*words)
+    assert code == 0 and out.splitlines()[0] == COLUMNS
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert len(rows) == 4
+    for row in rows:
+        assert row["commit"] == "abc" and row["board"] == "x" and row["runs"] == "12"
+        assert float(row["p50_ms"]) > 0 and float(row["peak_mb"]) > 10
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--compare", "split"), "'split', expected whole,split or split,whole"),
+        (("--compare", "split,split"), "'split,split', expected"),
+        (("--compare", "split,whole", "--runs", "3"), "takes at least 12"),
+        (("--runs", "0"), "not at least 1"),
+        (("--seconds", "0"), "not more than 0"),
+        (("--variant", "half"), "invalid choice: 'half'"),
+    ],
+)
+def test_wrong_usage_is_2(bench, words: tuple, expected: str) -> None:
+    code, out, err = bench(*words)
+    assert (code, out) == (2, "") and expected in err
+
+
+def test_comparison_of_a_bundle_without_split_is_1(bench, tmp_path: Path) -> None:
+    def forget(manifest: dict) -> None:
+        del manifest["stages"]["embedder"]["split"]
+
+    gone = {"backbone.onnx": None, "head.npz": None}
+    old = rebuilt(Bundle.open(), tmp_path / "old.efb", members=gone, change=forget)
+    code, out, err = bench("--compare", "split,whole", "--bundle", str(old))
+    assert (code, out) == (1, "") and "has the whole embedder only" in err
