@@ -18,7 +18,7 @@ from edgeface.split import choose_variant
 _EPILOG = """\
 Without --compare: detect, align and embed one face of a generated 640x480 picture. With it: the
 embedder whole (one network) against split (backbone and native head), taking turns in one
-process, each first in every other round.
+process, each first half the time.
 
 Milliseconds hold for this machine and this hour; compare ratios.
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgeface.backends import Backend
-from edgeface.bench.figures import MIN_ROUNDS, percentiles, ratio
+from edgeface.bench.figures import MIN_ROUNDS, orders, percentiles, ratio
 from edgeface.bench.models import open_models, rounds
 from edgeface.bundle import Bundle
 from edgeface.split import SplitBackend
@@ -28,7 +28,7 @@ def compare(
     batch: int = 1,
     threads: int = 1,
 ) -> dict[str, Any]:
-    """Time two variants of a bundle's embedder, each going first in every other round.
+    """Time two variants of a bundle's embedder, taking turns and each going first half the time.
 
     Parameters
     ----------
@@ -53,10 +53,10 @@ def compare(
         cosine = min(_least_cosine(*(_outputs(model, i) for model in models)) for i in inputs)
         for number in range(WARMUP):
             _timed(named, inputs[number % len(inputs)])
-        times = defaultdict(list)
+        times, first_leads = defaultdict(list), orders(runs)
         for number in rounds(runs, seconds=seconds, least=MIN_ROUNDS):
-            order = named if number % 2 == 0 else dict(reversed(named.items()))
-            for part, spent in _timed(order, inputs[number // 2 % len(inputs)]).items():
+            order = named if first_leads[number] else dict(reversed(named.items()))
+            for part, spent in _timed(order, inputs[number % len(inputs)]).items():
                 times[part].append(spent)
     return {
         "batch": batch,
@@ -70,7 +70,7 @@ def compare(
 
 def _verdict(variants: Sequence[str], times: Mapping[str, list]) -> dict[str, Any]:
     first, second = (np.array(times[name]) for name in variants)
-    found = ratio(first, second, first_led=np.arange(len(first)) % 2 == 0)
+    found = ratio(first, second, orders(len(first)))
     faster = None if found.faster is None else variants[found.faster]
     return {"ratio": {"of": list(variants), **asdict(found)}, "faster": faster}
 

@@ -10,9 +10,14 @@ import numpy as np
 
 PERCENTILES = (50, 95, 99)
 CONFIDENCE = 0.95
-_BLOCKS = 20
-MIN_ROUNDS = 12
-"""Six blocks of one round in each order: fewer show no interval."""
+BLOCK = 20
+"""Rounds in one order before the other's turn.
+
+Not one: the model that ends a round and begins the next finds its weights in the cache, as it
+never does in a pipeline, where the detector ran before it."""
+
+MIN_ROUNDS = 6 * BLOCK
+"""Fewer blocks show no interval."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +27,10 @@ class Ratio:
     Attributes
     ----------
     value
-        First median over second median: below 1 the first is faster.
+        First median over second median, in the middle one of the blocks of rounds: below 1 the
+        first is faster.
     low, high
-        95 % interval, from the ratios of consecutive blocks of rounds.
+        95 % interval of it, from the ratios of all blocks.
     when_first, when_second
         The ratio in the rounds in which the first ran first, and in the others.
     """
@@ -44,6 +50,11 @@ class Ratio:
         return 1 if min(all_of_it) > 1 else None
 
 
+def orders(rounds: int) -> np.ndarray:
+    """Return (rounds,) bool: does the first of two go first? Every `BLOCK` rounds it changes."""
+    return np.arange(rounds) // BLOCK % 2 == 0
+
+
 def ratio(first: np.ndarray, second: np.ndarray, first_led: np.ndarray) -> Ratio:
     """Compare two series of times.
 
@@ -52,12 +63,13 @@ def ratio(first: np.ndarray, second: np.ndarray, first_led: np.ndarray) -> Ratio
     first, second
         (rounds,) times of the same rounds, in order; `MIN_ROUNDS` or more.
     first_led
-        (rounds,) bool: did the first run before the second in that round?
+        (rounds,) bool: did the first run before the second in that round? From `orders`.
     """
-    blocks = np.array_split(np.arange(len(first)), min(_BLOCKS, len(first) // 2))
-    low, high = median_interval([_of_medians(first[b], second[b]) for b in blocks])
+    blocks = np.split(np.arange(len(first)), np.flatnonzero(np.diff(first_led)) + 1)
+    ratios = [_of_medians(first[block], second[block]) for block in blocks]
+    low, high = median_interval(ratios)
     led, followed = (_of_medians(first[m], second[m]) for m in (first_led, ~first_led))
-    return Ratio(_of_medians(first, second), low, high, led, followed)
+    return Ratio(float(np.median(ratios)), low, high, led, followed)
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float]:

@@ -59,6 +59,9 @@ def test_a_packed_bundle_opens_tells_people_apart_and_states_its_sources(
         assert not pipeline.verify(astronaut_bgr, grace_hopper_bgr).same
         mirrored = np.ascontiguousarray(astronaut_bgr[:, ::-1])
         assert pipeline.verify(astronaut_bgr, mirrored).score > 0.8
+    with Pipeline.open(out, variant="split") as pipeline:
+        assert not pipeline.verify(astronaut_bgr, grace_hopper_bgr).same
+        assert pipeline.verify(astronaut_bgr, mirrored).score > 0.8
     card = Bundle.open(out).read("MODEL_CARD.md").decode()
     for stated in ("FairFace", "CC-BY-4.0", "EdgeFace-XS", "must not be used", "68 aligned photos"):
         assert stated in card
