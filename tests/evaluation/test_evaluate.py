@@ -44,6 +44,13 @@ def test_eval_puts_bundles_side_by_side(people, capsys):
     assert capsys.readouterr().out.count("(int8)") == 2
 
 
+def test_eval_measures_the_variant_asked_for_and_says_which(people, capsys):
+    assert cli.main(["eval", "--images", str(people), "--variant", "split", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)[0]
+    assert report["variant"] == "split" and report["bundle"] == "edgeface-default (int8, split)"
+    assert report["mean_genuine"] > report["mean_impostor"] + 0.2
+
+
 def test_a_photo_without_a_face_is_a_rejected_pair_not_a_crash(people, capsys):
     cv2.imwrite(str(people / "Hopper" / "c.png"), np.full((90, 90, 3), 128, np.uint8))
     assert cli.main(["eval", "--images", str(people), "--json"]) == 0
