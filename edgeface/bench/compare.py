@@ -79,19 +79,22 @@ def _timed(models: Mapping[str, Backend], image: dict[str, np.ndarray]) -> dict[
     """Run every model once, in order; seconds per variant, and per part of a split one."""
     spent = {}
     for name, model in models.items():
+        if isinstance(model, SplitBackend):
+            spent.update(_timed_split(name, model, image))
+            continue
         start = time.perf_counter()
-        if isinstance(model, SplitBackend):
-            feature = model.feature(image)
-            middle = time.perf_counter()
-            model.embed(feature)
-        else:
-            model.run(image)
-        end = time.perf_counter()
-        spent[name] = end - start
-        if isinstance(model, SplitBackend):
-            spent[f"{name}: backbone"] = middle - start
-            spent[f"{name}: head"] = end - middle
+        model.run(image)
+        spent[name] = time.perf_counter() - start
     return spent
+
+
+def _timed_split(name: str, model: SplitBackend, image: dict[str, np.ndarray]) -> dict[str, float]:
+    start = time.perf_counter()
+    feature = model.feature(image)
+    middle = time.perf_counter()
+    model.embed(feature)
+    end = time.perf_counter()
+    return {name: end - start, f"{name}: backbone": middle - start, f"{name}: head": end - middle}
 
 
 def _inputs(bundle: Bundle, batch: int) -> list[dict[str, np.ndarray]]:
