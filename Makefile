@@ -8,10 +8,10 @@ python := $(VENV)/bin/python
 pip_install := $(python) -m pip install --quiet --disable-pip-version-check
 native := $(wildcard csrc/*.* csrc/*/*.*) CMakeLists.txt setup.py pyproject.toml VERSION
 
-.PHONY: help setup demo test lint bench sanitize system-packages
+.PHONY: help setup demo test lint bench sanitize arm-report system-packages
 
 help:
-	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | sanitize"
+	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | sanitize | arm-report"
 
 # Everything that a developer needs: the runtime, the tests' and the training host's packages.
 setup: $(VENV)/.edgeface-test
@@ -26,11 +26,15 @@ lint: $(VENV)/.edgeface-test
 	$(pip_install) --editable '.[lint]'
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
-	$(VENV)/bin/clang-format --dry-run --Werror $(wildcard csrc/*.* csrc/*/*.*)
+	$(VENV)/bin/clang-format --dry-run --Werror $(wildcard csrc/*.* csrc/*/*.* tests/arm/*.c)
 
 # The C++ core under ASan, UBSan and TSan, on this machine and on an emulated ARM core.
 sanitize: $(VENV)/.edgeface-test
 	CI=1 $(python) -m pytest tests/native/test_sanitizers.py
+
+# Instructions and estimated cycles on the boards' cores, by QEMU and llvm-mca: docs/arm.md.
+arm-report: $(VENV)/.edgeface-test
+	$(python) -m tests.arm.report
 
 bench: $(VENV)/.edgeface-demo
 	$(python) tests/bench_match.py

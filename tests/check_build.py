@@ -41,9 +41,14 @@ class CheckRun:
         return {(operation, isa): digest for operation, isa, digest in lines}
 
 
+def missing_packages(packages: Mapping[str, str]) -> list[str]:
+    """Debian's packages of the missing programs; ``packages`` is program -> package."""
+    return sorted({package for name, package in packages.items() if not shutil.which(name)})
+
+
 def require_programs(packages: Mapping[str, str]) -> None:
-    """Skips, or fails in CI, unless every program is there; ``packages`` is program -> Debian's."""
-    missing = sorted({package for name, package in packages.items() if not shutil.which(name)})
+    """Skips, or fails in CI, unless every program is there."""
+    missing = missing_packages(packages)
     if missing:
         refuse(f"apt-get install {' '.join(missing)}")
 
@@ -127,3 +132,11 @@ def check(
 def emulator(core: str, *options: str) -> list[str]:
     """The command that runs an ARM program on one of QEMU's cores."""
     return ["qemu-aarch64", "-L", ARM_LIBRARIES, "-cpu", core, *options]
+
+
+@functools.cache
+def emulated_core(core: str) -> str:
+    """QEMU's core for one of a board's: Debian 12's QEMU 7.2 has no A55; A76 has its HWCAP."""
+    require_programs({"qemu-aarch64": "qemu-user"})
+    known = run(["qemu-aarch64", "-cpu", "help"]).stdout.split()
+    return "cortex-a76" if core == "cortex-a55" and core not in known else core

@@ -17,12 +17,12 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <random>
 #include <string>
 #include <type_traits>
 #include <vector>
 
 #include "../dispatch.h"
+#include "row.h"
 
 namespace edgeface::check {
 
@@ -32,35 +32,6 @@ const KernelSet& scalar_kernels();
 
 // Where loops go wrong: nothing, one element, around each step of a loop, a prime, around 512.
 std::vector<std::size_t> edge_sizes();
-
-// `count` elements, `offset` elements past malloc's alignment. The values are the same on every
-// machine: floats uniform in [-1, 1), integers over their whole range.
-template <typename T>
-class Row {
- public:
-  explicit Row(std::size_t count, std::size_t offset = 0, unsigned seed = 1)
-      : storage_(offset + count), offset_(offset) {
-    std::mt19937 random(seed);  // the standard fixes its numbers, and no distribution's
-    for (std::size_t i = 0; i < count; ++i) {
-      const auto bits = static_cast<std::int32_t>(random());
-      if constexpr (std::is_floating_point_v<T>) {
-        data()[i] = static_cast<T>(bits) * static_cast<T>(0x1p-31);
-      } else {
-        data()[i] = static_cast<T>(bits >> 24);
-      }
-    }
-  }
-
-  T* data() { return storage_.data() + offset_; }
-  const T* data() const { return storage_.data() + offset_; }
-  std::size_t size() const { return storage_.size() - offset_; }
-  T& operator[](std::size_t i) { return data()[i]; }
-  void fill(T value) { storage_.assign(storage_.size(), value); }
-
- private:
-  std::vector<T> storage_;
-  std::size_t offset_;
-};
 
 // The values of Row(count, 0, seed), the last one right before a page that nobody may read.
 template <typename T>

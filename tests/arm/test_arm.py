@@ -16,10 +16,9 @@ from tests.check_build import (
     CheckRun,
     arm_build,
     check,
+    emulated_core,
     emulator,
     host_build,
-    require_programs,
-    run,
 )
 
 # Core of a board -> the ISA to choose there. RK3576 has A72 and A53 (ARMv8.0), T527 has A55.
@@ -28,17 +27,9 @@ WITHOUT_DOT_PRODUCT = [core for core, isa in EXPECTED_ISA.items() if isa == "neo
 
 
 @functools.cache
-def emulated(core: str) -> str:
-    """QEMU's core for one of a board's: Debian 12's QEMU 7.2 has no A55; A76 has its HWCAP."""
-    require_programs({"qemu-aarch64": "qemu-user"})
-    known = run(["qemu-aarch64", "-cpu", "help"]).stdout.split()
-    return "cortex-a76" if core == "cortex-a55" and core not in known else core
-
-
-@functools.cache
 def check_on(core: str, *, isa: str = "") -> CheckRun:
     """The whole check program on the core."""
-    return check(arm_build(), isa=isa, prefix=emulator(emulated(core)))
+    return check(arm_build(), isa=isa, prefix=emulator(emulated_core(core)))
 
 
 @pytest.mark.parametrize("core", EXPECTED_ISA)
