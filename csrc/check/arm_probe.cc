@@ -13,6 +13,7 @@
 #include "../dispatch.h"
 #include "../encode.h"
 #include "../match.h"
+#include "random_head.h"
 #include "row.h"
 
 namespace edgeface::check {
@@ -23,6 +24,23 @@ constexpr std::size_t kDim = 512, kRows = 2000, kBlocks = kRows / kBlockRows;
 constexpr std::size_t kSketchDims = 160;  // docs/decisions/0008
 
 using Run = std::function<void()>;
+
+// dsanet_s's: 49 tokens of 100 channels, width 128, 4 heads, 2 blocks, 8 queries.
+constexpr HeadShape kHeadShape = {100, 49, 128, 4, 256, 2, 8, kDim, false};
+
+// One feature map to one embedding.
+Run head(const KernelSet& kernels, Precision precision) {
+  const RandomHead source(kHeadShape);
+  const auto head = std::make_shared<AttentionHead>(source.weights, precision, 1, kernels);
+  const auto feature = std::make_shared<Row<float>>(head->channels() * head->tokens(), 0, 1);
+  const auto embedding = std::make_shared<std::vector<float>>(head->dim());
+  return [=] {
+    if (head->embed(feature->data(), 1, embedding->data()) != kAllUnit) std::abort();
+  };
+}
+
+Run head_f32(const KernelSet& kernels) { return head(kernels, Precision::kFloat32); }
+Run head_i8(const KernelSet& kernels) { return head(kernels, Precision::kInt8); }
 
 // One probe against 2 000 rows, the best ten.
 Run scan_f32(const KernelSet& kernels) {
@@ -60,6 +78,8 @@ struct Workload {
 
 constexpr char kThousandRows[] = "1 000 rows";
 const Workload kWorkloads[] = {
+    {"head_f32", "embedding", 1.0, head_f32},
+    {"head_i8", "embedding", 1.0, head_i8},
     {"scan_f32", kThousandRows, kRows / 1000.0, scan_f32},
     {"scan_i8", kThousandRows, kRows / 1000.0, scan_i8},
     {"scan_sketch", kThousandRows, kRows / 1000.0, scan_sketch},

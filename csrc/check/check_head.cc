@@ -4,8 +4,8 @@
 #include <new>
 #include <thread>
 
-#include "../head.h"
 #include "check.h"
+#include "random_head.h"
 
 namespace {
 
@@ -34,48 +34,10 @@ namespace edgeface::check {
 
 namespace {
 
-constexpr std::size_t kChannels = 13, kTokens = 9, kWidth = 24, kHeads = 3, kHidden = 41;
-constexpr std::size_t kQueries = 5, kDim = 37, kBatch = 3, kMaxBatch = 2;
-
-// Random weights of a small head whose sizes divide no vector, and the memory they lie in.
-class RandomHead {
- public:
-  RandomHead() {
-    weights.channels = kChannels;
-    weights.tokens = kTokens;
-    weights.width = kWidth;
-    weights.heads = kHeads;
-    weights.gate = linear(kChannels, 1);
-    weights.inlet = linear(kChannels, kWidth);
-    weights.position = array(kTokens * kWidth);
-    for (int i = 0; i < 2; ++i) {
-      weights.blocks.push_back({norm(), norm(), linear(kWidth, 3 * kWidth), linear(kWidth, kWidth),
-                                linear(kWidth, kHidden), linear(kHidden, kWidth)});
-    }
-    weights.pool_norm = norm();
-    weights.scores = linear(kWidth, kQueries);
-    weights.project = linear(kQueries * kWidth, kDim);
-  }
-
-  HeadWeights weights;
-
- private:
-  const float* array(std::size_t count) {
-    arrays_.push_back(Row<float>(count, 1, static_cast<unsigned>(arrays_.size() + 10)));
-    return arrays_.back().data();
-  }
-  NormWeights norm() { return {array(kWidth), array(kWidth)}; }
-  LinearWeights linear(std::size_t inputs, std::size_t outputs) {
-    LinearWeights layer;
-    layer.weight = array(inputs * outputs);
-    layer.bias = array(outputs);
-    layer.inputs = inputs;
-    layer.outputs = outputs;
-    return layer;
-  }
-
-  std::vector<Row<float>> arrays_;
-};
+constexpr std::size_t kChannels = 13, kTokens = 9, kDim = 37, kQueries = 5, kWidth = 24;
+constexpr std::size_t kBatch = 3, kMaxBatch = 2;
+// Small, of sizes that divide no vector; 3 heads, 41 hidden, 2 blocks.
+constexpr HeadShape kShape = {kChannels, kTokens, kWidth, 3, 41, 2, kQueries, kDim, true};
 
 Row<float> features() { return Row<float>(kBatch * kChannels * kTokens, 1, 1); }
 
@@ -97,7 +59,7 @@ double lowest_cosine(const std::vector<float>& a, const std::vector<float>& b) {
 
 template <typename Claim>
 void for_each_head(const Claim& claim) {
-  const RandomHead source;
+  const RandomHead source(kShape);
   for (const KernelSet* kernels : all_kernels()) {
     for (const Precision precision : {Precision::kFloat32, Precision::kInt8}) {
       CAPTURE(kernels->isa);

@@ -60,7 +60,7 @@ def test_counts_repeat_exactly(plugin: Path) -> None:
 
 def test_report_has_every_workload_on_every_core(rows: dict) -> None:
     workloads = {workload for workload, _ in rows}
-    assert {"scan_f32", "scan_i8", "scan_sketch"} <= workloads
+    assert {"head_f32", "head_i8", "scan_f32", "scan_i8", "scan_sketch"} <= workloads
     assert set(rows) == {(workload, core) for workload in workloads for core in report.CORES}
     text = report.table(list(rows.values()))
     assert all(text.count(f"| `{workload}` |") == 1 for workload in workloads)
@@ -74,13 +74,12 @@ def test_dot_product_saves_instructions_where_the_core_has_it(rows: dict) -> Non
     )
 
 
-def test_in_order_cores_need_more_cycles_than_the_out_of_order_one(rows: dict) -> None:
-    for workload, core in rows:
-        cycles = rows[workload, core].cycles
-        assert cycles >= rows[workload, core].instructions / inorder.ISSUE_WIDTH or core.endswith(
-            "72"
-        )
-        assert cycles >= rows[workload, "cortex-a72"].cycles
+def test_same_code_takes_the_in_order_core_longer(rows: dict) -> None:
+    for workload in {workload for workload, _ in rows}:
+        in_order, out_of_order = rows[workload, "cortex-a53"], rows[workload, "cortex-a72"]
+        assert in_order.instructions == out_of_order.instructions
+        assert in_order.cycles > out_of_order.cycles
+        assert in_order.cycles > in_order.instructions / inorder.ISSUE_WIDTH
 
 
 @pytest.mark.parametrize("core", inorder.CORES)
