@@ -8,10 +8,10 @@ python := $(VENV)/bin/python
 pip_install := $(python) -m pip install --quiet --disable-pip-version-check
 native := $(wildcard csrc/*.* csrc/*/*.*) CMakeLists.txt setup.py pyproject.toml VERSION
 
-.PHONY: help setup demo test lint bench sanitize arm-report system-packages
+.PHONY: help setup demo test lint bench performance sanitize arm-report system-packages
 
 help:
-	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | sanitize | arm-report"
+	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | performance | sanitize | arm-report"
 
 # Everything that a developer needs: the runtime, the tests' and the training host's packages.
 setup: $(VENV)/.edgeface-test
@@ -36,9 +36,14 @@ sanitize: $(VENV)/.edgeface-test
 arm-report: $(VENV)/.edgeface-test
 	$(python) -m tests.arm.report
 
-bench: $(VENV)/.edgeface-demo
-	$(python) tests/bench_match.py
+# Against faiss, usearch, simsimd, numkong, NumPy, PyTorch and ONNX Runtime; a quarter of an hour.
+bench: $(VENV)/.edgeface-bench
+	$(python) -m tests.bench_match --json build/bench/match.json
+	$(python) -m tests.bench_head --json build/bench/head.json
 	$(python) tests/bench_verify.py
+
+performance: bench
+	$(python) -m tests.bench.report --out docs/performance.md
 
 $(VENV)/.edgeface-demo: $(native) | $(VENV)/pyvenv.cfg
 	@echo "Building edgeface and installing what it runs on into $(VENV) ..."
@@ -48,6 +53,11 @@ $(VENV)/.edgeface-demo: $(native) | $(VENV)/pyvenv.cfg
 $(VENV)/.edgeface-test: $(native) export/requirements.txt | $(VENV)/pyvenv.cfg
 	@echo "Building edgeface and installing its test packages into $(VENV): minutes at first ..."
 	$(pip_install) --editable '.[demo,test]' --requirement export/requirements.txt
+	@touch $@
+
+$(VENV)/.edgeface-bench: $(native) export/requirements.txt | $(VENV)/pyvenv.cfg
+	@echo "Building edgeface and installing the libraries to compare it with into $(VENV) ..."
+	$(pip_install) --editable '.[demo,test,bench]' --requirement export/requirements.txt
 	@touch $@
 
 $(VENV)/pyvenv.cfg: | system-packages

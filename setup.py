@@ -65,6 +65,7 @@ DEMO = ["scikit-image", "matplotlib"]  # the photos that come with them
 BUILD = ["setuptools>=68", "wheel", "pybind11>=2.12", "cmake>=3.18"]  # as in pyproject.toml
 TEST = ["pytest>=8", "hypothesis", "jsonschema", *DEMO, *BUILD]
 LINT = ["ruff", "clang-format"]
+BENCH = ["faiss-cpu", "usearch", "simsimd", "numkong", "threadpoolctl"]  # rivals, measured only
 EXPORT = ["torch==2.13.0", "onnx", "tqdm"]
 
 setup(
@@ -78,7 +79,13 @@ setup(
     packages=find_packages(include=["edgeface", "edgeface.*"]),
     package_data={"edgeface": ["models/*.efb", "*.json"]},
     install_requires=["numpy", "opencv-python-headless", "onnxruntime"],
-    extras_require={"demo": DEMO, "test": TEST, "lint": LINT, "export": EXPORT},
+    extras_require={
+        "bench": BENCH,
+        "demo": DEMO,
+        "test": TEST,
+        "lint": LINT,
+        "export": EXPORT,
+    },
     entry_points={"console_scripts": ["edgeface=edgeface.cli:main"]},
     ext_modules=[Extension("edgeface._native", sources=[])],
     cmdclass={"build_ext": BuildNative},

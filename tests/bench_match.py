@@ -1,71 +1,181 @@
-"""Times the native search against NumPy in one process, both on one thread: ``make bench``.
+"""Exact cosine matching against other libraries, in one process: ``python -m tests.bench_match``.
 
-NumPy's is matmul, argpartition and a sort of the k best: what one would write without us.
+Every cell (gallery, size, threads, batch, probe) is timed with all its contenders taking turns,
+after each has found what an exact float search finds: those that lose something by quantising have
+their recall printed. INT8 and float32 contenders are compared among themselves.
 """
 
 from __future__ import annotations
 
 import os
 
-# Before NumPy is imported: the native search uses one thread, so its peer gets one.
-os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+if __name__ == "__main__":  # before NumPy is imported: where these pin old kernels, they slow it
+    os.environ.pop("OPENBLAS_CORETYPE", None)
+    os.environ.pop("OPENBLAS_L2_SIZE", None)
 
-import statistics
-import time
-from collections.abc import Callable
+import argparse
+import gc
+import itertools
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 
-from edgeface import _native
+from edgeface.bundle import Bundle
+from edgeface.index import CosineIndex
+from tests.bench import gallery as galleries
+from tests.bench import machine
+from tests.bench.contender import Contender, interleaved
+from tests.bench.peers import CHUNK, Gallery, K, missing, peer_threads, peers
+from tests.bench.report import fact_list, print_row, write_json
 
-DIM = 512
-TOP = 5
-SECONDS_A_SIDE = 1.0
-
-
-def numpy_topk(gallery: np.ndarray, probe: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Best k rows by matrix product and partial sort."""
-    scores = gallery @ probe
-    best = np.argpartition(-scores, k - 1)[:k]
-    best = best[np.argsort(-scores[best], kind="stable")]
-    return best, scores[best]
-
-
-def milliseconds(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return (time.perf_counter() - start) * 1e3
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
+BATCHES = (1, 32)
+SINGLE_PROBES = 8
+SAME_SCORE = 1e-5  # two rows that an exact search in float32 may return for each other
 
 
-def medians(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[float, float]:
-    """Median times of two calls run in turn, so that a busy machine slows both alike."""
-    times: tuple[list[float], list[float]] = ([], [])
-    ours(), theirs()
-    deadline = time.perf_counter() + 2 * SECONDS_A_SIDE
-    while time.perf_counter() < deadline or len(times[0]) < 5:
-        for which, call in enumerate((ours, theirs)):
-            times[which].append(milliseconds(call))
-    return statistics.median(times[0]), statistics.median(times[1])
+@dataclass(frozen=True)
+class Cell:
+    """What a row of results was measured with."""
+
+    gallery: str
+    size: int
+    precision: str
+    threads: int
+    batch: int
+    probe: str
 
 
-def main() -> None:
-    """Print one line for each size of gallery."""
-    random = np.random.default_rng(0)
-    print(f"isa {_native.active_isa()}, D={DIM}, k={TOP}, one probe, one thread, median")
-    print(f"{'N':>8} {'native ms':>10} {'GB/s':>6} {'numpy ms':>10} {'ratio':>6}")
-    for rows in (1_000, 10_000, 100_000):
-        gallery = random.standard_normal((rows, DIM), dtype=np.float32)
-        gallery /= np.linalg.norm(gallery, axis=1, keepdims=True)
-        probe = gallery[rows // 2].copy()
-        assert (
-            _native.cosine_topk(gallery, probe, TOP)[0] == numpy_topk(gallery, probe, TOP)[0]
-        ).all()
-        ours, theirs = medians(
-            lambda g=gallery, p=probe: _native.cosine_topk(g, p, TOP),
-            lambda g=gallery, p=probe: numpy_topk(g, p, TOP),
-        )
-        rate = gallery.nbytes / ours / 1e6
-        print(f"{rows:>8} {ours:>10.3f} {rate:>6.1f} {theirs:>10.3f} {theirs / ours:>6.2f}")
+def ours(precision: str, threads: int, threshold: float) -> list[Contender]:
+    """Our searches: all rows and, in INT8, exactly those that reach the threshold."""
+
+    def contender(name: str, least: float | None) -> Contender:
+        def build(gallery: Gallery) -> CosineIndex:
+            return CosineIndex.build(
+                gallery.rows, precision=precision, threads=threads, threshold=least
+            )
+
+        def search(index: CosineIndex, probes: np.ndarray) -> list[np.ndarray]:
+            if len(probes) == 1:
+                return [index.search(probes[0], K, threshold=least).indices]
+            return [found.indices for found in index.search_batch(probes, K, threshold=least)]
+
+        return Contender(name, precision, build, search, ours=True)
+
+    full = contender("edgeface", None)
+    return [full, contender("edgeface ≥ τ", threshold)] if precision == "int8" else [full]
+
+
+def exact_scores(rows: np.ndarray, probes: np.ndarray) -> np.ndarray:
+    """(Q, N) float32 cosines."""
+    scores = np.empty((len(probes), len(rows)), np.float32)
+    for start in range(0, len(rows), CHUNK):
+        scores[:, start : start + CHUNK] = probes @ rows[start : start + CHUNK].T
+    return scores
+
+
+def recall(found, scores: np.ndarray, least: float) -> float:
+    """Share of the K best rows, of those that reach ``least``, that a contender found."""
+    hits = wanted = 0
+    for indices, row in zip(found, scores):
+        kth = np.partition(row, -K)[-K]
+        count = min(K, int((row >= max(kth, least + SAME_SCORE)).sum()))
+        good = row[np.asarray(indices, np.int64)] >= max(kth, least) - SAME_SCORE
+        hits, wanted = hits + min(count, int(good.sum())), wanted + count
+    return hits / wanted if wanted else 1.0
+
+
+def measure(cell: Cell, contenders: list, scores: np.ndarray, args) -> list[dict]:
+    """Check and time contenders, (contender, built, prepared probes) each, in one cell."""
+    calls, recalls, fractions = {}, {}, {}
+    for contender, built, probes in contenders:
+        blocks = np.split(probes, len(probes) // cell.batch)[:SINGLE_PROBES]
+        found = itertools.chain(*(contender.search(built, block) for block in blocks))
+        least = args.threshold if contender.name.endswith("τ") else -1.0
+        recalls[contender.name] = recall(found, scores, least)
+        if contender.ours and recalls[contender.name] < 1:
+            raise SystemExit(f"{contender.name} is not exact in {cell}: {recalls[contender.name]}")
+        if contender.name.endswith("τ"):
+            costs = [built.cost(block[0], K, threshold=least) for block in blocks]
+            fractions[contender.name] = float(np.median([cost.fraction for cost in costs]))
+        calls[contender.name] = [
+            lambda c=contender, b=built, p=block: c.search(b, p) for block in blocks
+        ]
+    timings = interleaved(calls, seconds=args.seconds)
+    code_bytes = cell.size * galleries.DIM * (1 if cell.precision == "int8" else 4)
+    return [
+        {
+            **asdict(cell),
+            "name": contender.name,
+            "ours": contender.ours,
+            "recall": recalls[contender.name],
+            "fraction_read": fractions.get(contender.name),
+            **asdict(timings[contender.name]),
+            "gbs": code_bytes / timings[contender.name].ms / 1e6,
+        }
+        for contender, _, _ in contenders
+    ]
+
+
+def measure_all(source: galleries.Source, size: int, precisions: list[str], args) -> list[dict]:
+    """Every cell of one gallery."""
+    gallery, results = Gallery(source.rows(size)), []
+    scores = {kind: exact_scores(gallery.rows, p) for kind, p in source.probes.items()}
+    for precision, threads in itertools.product(precisions, args.threads):
+        built = []
+        for one in [*ours(precision, threads, args.threshold), *peers(precision, threads)]:
+            built.append((one, one.build(gallery)))
+        for batch, kind in itertools.product(args.batches, source.probes):
+            cell = Cell(source.name, size, precision, threads, batch, kind)
+            probes = source.probes[kind]
+            ready = [(one, made, one.prepare(gallery, probes)) for one, made in built]
+            with peer_threads(threads):
+                results += measure(cell, ready, scores[kind], args)
+            rows = results[-len(ready) :]
+            words = f"{kind} probe, batch {batch}, {threads} thread(s)"
+            print(f"\n{source.name} gallery, N={size}, {words}")
+            for row in rows:
+                print_row(row, rows)
+        del built, ready
+        gc.collect()
+    return results
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Measure, print, and write what `tests.bench.report` makes a page of."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--real-sizes", type=int, nargs="*", default=SIZES[2:])
+    parser.add_argument("--threads", type=int, nargs="+", default=(1, 2))
+    parser.add_argument("--batches", type=int, nargs="+", default=BATCHES, choices=BATCHES)
+    parser.add_argument("--precisions", nargs="+", default=("int8", "float32"))
+    parser.add_argument("--seconds", type=float, default=1.5, help="of each cell, at the least")
+    parser.add_argument("--json", type=Path, help="write the results here")
+    args = parser.parse_args(argv)
+    args.threshold = Bundle.open().threshold()
+    bandwidth = {str(threads): machine.read_bandwidth(threads) for threads in args.threads}
+    facts = {
+        **machine.facts(),
+        "threshold τ": f"{args.threshold:.4f}",
+        "read bandwidth": bandwidth,
+    }
+    print(fact_list(facts), end="")
+    for name in missing():
+        print(f"{name}: not installed; pip install 'edgeface[bench]'")
+    results = []
+    for size in args.sizes:
+        results += measure_all(galleries.random_source(), size, args.precisions, args)
+    data = galleries.data_folder() if args.real_sizes else None
+    if data:
+        source = galleries.real_source(data)
+        facts["real gallery"] = source.note
+        for size in args.real_sizes:
+            results += measure_all(source, size, ["int8"], args)
+    elif args.real_sizes:
+        print("no data folder (EDGEFACE_DATA): no real embeddings, random ones only")
+    if args.json:
+        write_json(args.json, facts, results)
 
 
 if __name__ == "__main__":
