@@ -72,7 +72,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, nargs="+", default=(1, 2), help="the peers'")
     parser.add_argument("--batches", type=int, nargs="+", default=BATCHES)
-    parser.add_argument("--seconds", type=float, default=1.5, help="of each contender and cell")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each contender and cell")
     parser.add_argument("--json", type=Path, help="write the results here")
     args = parser.parse_args(argv)
     warnings.filterwarnings("ignore", module="torch")  # its exporter's notes on its own future

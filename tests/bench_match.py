@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgeface import _native
 from edgeface.bundle import Bundle
 from edgeface.index import CosineIndex
 from tests.bench import gallery as galleries
@@ -32,6 +33,8 @@ from tests.bench.report import fact_list, print_row, write_json
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 BATCHES = (1, 32)
 SINGLE_PROBES = 8
+READ = "reading the codes"
+FAR_BEYOND_CACHE = 1 << 28  # bytes
 SAME_SCORE = 1e-5  # two rows that an exact search in float32 may return for each other
 
 
@@ -86,8 +89,12 @@ def recall(found, scores: np.ndarray, least: float) -> float:
     return hits / wanted if wanted else 1.0
 
 
-def measure(cell: Cell, contenders: list, scores: np.ndarray, args) -> list[dict]:
-    """Check and time contenders, (contender, built, prepared probes) each, in one cell."""
+def measure(cell: Cell, gallery: Gallery, contenders: list, scores: np.ndarray, args) -> list[dict]:
+    """Check and time contenders, (contender, built, prepared probes) each, in one cell.
+
+    Where the codes are far larger than the caches, reading them once takes turns too: what share of
+    the memory's speed a scan reaches is measured under the same conditions.
+    """
     calls, recalls, fractions = {}, {}, {}
     for contender, built, probes in contenders:
         blocks = np.split(probes, len(probes) // cell.batch)[:SINGLE_PROBES]
@@ -102,6 +109,9 @@ def measure(cell: Cell, contenders: list, scores: np.ndarray, args) -> list[dict
         calls[contender.name] = [
             lambda c=contender, b=built, p=block: c.search(b, p) for block in blocks
         ]
+    read = cell.precision == "int8" and cell.batch == 1 and gallery.codes.nbytes >= FAR_BEYOND_CACHE
+    if read:
+        calls[READ] = [lambda: _native.read_seconds(gallery.codes.view(np.uint8), cell.threads)]
     timings = interleaved(calls, seconds=args.seconds)
     code_bytes = cell.size * galleries.DIM * (1 if cell.precision == "int8" else 4)
     return [
@@ -113,6 +123,7 @@ def measure(cell: Cell, contenders: list, scores: np.ndarray, args) -> list[dict
             "fraction_read": fractions.get(contender.name),
             **asdict(timings[contender.name]),
             "gbs": code_bytes / timings[contender.name].ms / 1e6,
+            "of_bandwidth": timings[READ].ms / timings[contender.name].ms if read else None,
         }
         for contender, _, _ in contenders
     ]
@@ -131,7 +142,7 @@ def measure_all(source: galleries.Source, size: int, precisions: list[str], args
             probes = source.probes[kind]
             ready = [(one, made, one.prepare(gallery, probes)) for one, made in built]
             with peer_threads(threads):
-                results += measure(cell, ready, scores[kind], args)
+                results += measure(cell, gallery, ready, scores[kind], args)
             rows = results[-len(ready) :]
             words = f"{kind} probe, batch {batch}, {threads} thread(s)"
             print(f"\n{source.name} gallery, N={size}, {words}")

@@ -102,7 +102,7 @@ def test_contenders_take_turns_and_every_second_round_goes_backwards() -> None:
     calls = {name: [lambda n=name: turns.append(n) or sum(range(200_000))] for name in "ABC"}
     interleaved(calls, seconds=0)
     rounds = "".join(name for name, after in zip(turns, [*turns[1:], ""]) if name != after)
-    assert rounds.endswith("ABCBABCBA") or rounds.endswith("ABCABCBABCBA")
+    assert rounds == "ABC" + "ABCBA"  # each once or more to see how long it takes, then in turns
 
 
 @pytest.mark.parametrize("count", [5, 6, 127, 640, 641, 5000])

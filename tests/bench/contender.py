@@ -78,18 +78,21 @@ def interleaved(
     Parameters
     ----------
     contenders : name to the calls that it makes in turn, one for each input.
-    seconds : to spend in all; rounds stop then, after at least four.
+    seconds : to spend in all; rounds stop then, after at least four, or two if those take ten
+        times as long.
     """
     turns = {name: Turns(calls) for name, calls in contenders.items()}
     for one in turns.values():
-        fastest = min(one.once() for _ in range(3))
-        one.count = max(1, int(TURN_SECONDS / fastest))
-    deadline, rounds = time.perf_counter() + seconds, 0
-    while rounds < LEAST_ROUNDS or rounds % 2 or time.perf_counter() < deadline:
-        backward = rounds % 2 == 1
-        for name in reversed(turns) if backward else turns:
-            turns[name].turn(backward)
-        rounds += 1
+        first = one.once()
+        if first < TURN_SECONDS:  # the first of quick calls is their slowest
+            one.count = max(1, int(TURN_SECONDS / min(first, one.once(), one.once())))
+    begun, rounds, spent = time.perf_counter(), 0, 0.0
+    while rounds == 0 or spent < seconds or (rounds < LEAST_ROUNDS and spent < 10 * seconds):
+        for backward in (False, True):
+            for name in reversed(turns) if backward else turns:
+                turns[name].turn(backward)
+        rounds += 2
+        spent = time.perf_counter() - begun
     return {name: _timing(*one.seconds) for name, one in turns.items()}
 
 
