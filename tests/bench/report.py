@@ -135,6 +135,7 @@ def match_page(content: dict) -> str:
 def head_page(content: dict) -> str:
     """The attention head's half of the page."""
     parts = ["## Attention head, 49 tokens to 512 numbers\n"]
+    parts += ["With two threads the peers have both; ours always runs on one.\n"]
     return "\n".join([*parts, *sections(content["rows"], ("threads",), ("batch",))])
 
 
