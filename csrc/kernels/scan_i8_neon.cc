@@ -20,7 +20,7 @@ void add_two_groups(PairSums& sums, int8x16_t first_i8x16, int8x16_t second_i8x1
   sums.high_i32x4 = vpadalq_s16(sums.high_i32x4, high_i16x8);
 }
 
-void block_sums(const std::int8_t* codes, const ScanProbe& probe,
+void block_sums(const std::uint8_t* codes, const ScanProbe& probe,
                 int32x4_t (&sums_i32x4)[kQuarters]) noexcept {
   PairSums sums[kQuarters];
   for (PairSums& sum : sums) sum = {vdupq_n_s32(0), vdupq_n_s32(0)};
@@ -28,15 +28,19 @@ void block_sums(const std::int8_t* codes, const ScanProbe& probe,
   for (; g + 2 <= probe.groups; g += 2, codes += 2 * kGroupBytes) {
     const int8x8_t first_i8x8 = vget_low_s8(four_bytes_to_all(probe.values + 4 * g));
     const int8x8_t second_i8x8 = vget_low_s8(four_bytes_to_all(probe.values + 4 * g + 4));
+    uint8x16_t first_u8x16[kQuarters], second_u8x16[kQuarters];
+    load_quarters(codes, first_u8x16);
+    load_quarters(codes + kGroupBytes, second_u8x16);
     for (std::size_t q = 0; q < kQuarters; ++q) {
-      add_two_groups(sums[q], vld1q_s8(codes + 16 * q), vld1q_s8(codes + kGroupBytes + 16 * q),
-                     first_i8x8, second_i8x8);
+      add_two_groups(sums[q], vreinterpretq_s8_u8(first_u8x16[q]),
+                     vreinterpretq_s8_u8(second_u8x16[q]), first_i8x8, second_i8x8);
     }
   }
   if (g < probe.groups) {
     const int8x8_t last_i8x8 = vget_low_s8(four_bytes_to_all(probe.values + 4 * g));
     for (std::size_t q = 0; q < kQuarters; ++q) {
-      add_two_groups(sums[q], vld1q_s8(codes + 16 * q), vdupq_n_s8(0), last_i8x8, last_i8x8);
+      const int8x16_t code_i8x16 = vreinterpretq_s8_u8(vld1q_u8(codes + 16 * q));
+      add_two_groups(sums[q], code_i8x16, vdupq_n_s8(0), last_i8x8, last_i8x8);
     }
   }
   for (std::size_t q = 0; q < kQuarters; ++q) {
@@ -50,7 +54,7 @@ void scan_i8_neon(const std::uint8_t* blocks, std::size_t count, const ScanProbe
                   float floor, std::uint16_t* survivors) noexcept {
   for (std::size_t b = 0; b < count; ++b, blocks += block_bytes(probe.groups)) {
     int32x4_t sums_i32x4[kQuarters];
-    block_sums(reinterpret_cast<const std::int8_t*>(blocks), probe, sums_i32x4);
+    block_sums(blocks, probe, sums_i32x4);
     const auto* terms = reinterpret_cast<const float*>(blocks + probe.groups * kGroupBytes);
     survivors[b] = static_cast<std::uint16_t>(survivors_i8(sums_i32x4, terms, probe, floor));
   }

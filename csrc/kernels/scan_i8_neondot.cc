@@ -4,16 +4,15 @@ namespace edgeface {
 
 namespace {
 
-// The four loads stand together: in-order cores stall on a load's result, not on the load.
-void block_sums(const std::int8_t* codes, const ScanProbe& probe,
+void block_sums(const std::uint8_t* codes, const ScanProbe& probe,
                 int32x4_t (&sums_i32x4)[kQuarters]) noexcept {
   for (int32x4_t& sum : sums_i32x4) sum = vdupq_n_s32(0);
   for (std::size_t g = 0; g < probe.groups; ++g, codes += kGroupBytes) {
     const int8x16_t value_i8x16 = four_bytes_to_all(probe.values + 4 * g);
-    int8x16_t code_i8x16[kQuarters];
-    for (std::size_t q = 0; q < kQuarters; ++q) code_i8x16[q] = vld1q_s8(codes + 16 * q);
+    uint8x16_t code_u8x16[kQuarters];
+    load_quarters(codes, code_u8x16);
     for (std::size_t q = 0; q < kQuarters; ++q) {
-      sums_i32x4[q] = vdotq_s32(sums_i32x4[q], code_i8x16[q], value_i8x16);
+      sums_i32x4[q] = vdotq_s32(sums_i32x4[q], vreinterpretq_s8_u8(code_u8x16[q]), value_i8x16);
     }
   }
 }
@@ -24,7 +23,7 @@ void scan_i8_neondot(const std::uint8_t* blocks, std::size_t count, const ScanPr
                      float floor, std::uint16_t* survivors) noexcept {
   for (std::size_t b = 0; b < count; ++b, blocks += block_bytes(probe.groups)) {
     int32x4_t sums_i32x4[kQuarters];
-    block_sums(reinterpret_cast<const std::int8_t*>(blocks), probe, sums_i32x4);
+    block_sums(blocks, probe, sums_i32x4);
     const auto* terms = reinterpret_cast<const float*>(blocks + probe.groups * kGroupBytes);
     survivors[b] = static_cast<std::uint16_t>(survivors_i8(sums_i32x4, terms, probe, floor));
   }

@@ -20,6 +20,15 @@ inline int8x16_t four_bytes_to_all(const std::int8_t* values) noexcept {
   return vreinterpretq_s8_s32(vdupq_n_s32(four));
 }
 
+// Four loads that stay in front of what uses them. Left to itself the compiler puts each load
+// right before its use, where the in-order A53 and A55 wait for it: twice the cycles in all.
+inline void load_quarters(const std::uint8_t* codes, uint8x16_t (&quarter_u8x16)[4]) noexcept {
+  for (std::size_t q = 0; q < 4; ++q) quarter_u8x16[q] = vld1q_u8(codes + 16 * q);
+  __asm__(""
+          : "+w"(quarter_u8x16[0]), "+w"(quarter_u8x16[1]), "+w"(quarter_u8x16[2]),
+            "+w"(quarter_u8x16[3]));
+}
+
 // Lanes in which !(bound < floor), as four bits.
 inline unsigned lanes_that_reach(float32x4_t bound_f32x4, float floor) noexcept {
   static const std::uint32_t kBits[4] = {1, 2, 4, 8};
