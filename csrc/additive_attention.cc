@@ -12,7 +12,7 @@ AlignedArray<float> project(const float* x, std::size_t rows, std::size_t inputs
                             const float* weight, std::size_t outputs, const KernelSet& kernels) {
   const std::size_t panel = kernels.gemm_f32->panel;
   AlignedArray<float> packed(round_up(outputs, panel) * inputs), y(rows * outputs);
-  pack_f32({weight, inputs, outputs, 1, inputs}, panel, packed.begin());
+  pack_transposed(weight, inputs, inputs, outputs, kernels, packed.begin());
   kernels.gemm_f32->run(
       {x, inputs, packed.begin(), nullptr, y.begin(), outputs, rows, inputs, outputs, false});
   return y;
@@ -45,7 +45,7 @@ void attend_additively(const AdditiveAttention& a, const KernelSet& kernels) {
                scores.begin() + i * a.keys);
   }
   kernels.rows_f32->softmax(scores.begin(), a.keys, a.queries, a.keys, 1.0f);
-  pack_f32({a.value, a.keys, a.value_width, a.value_width, 1}, panel, values.begin());
+  pack_f32(a.value, a.value_width, a.keys, a.value_width, panel, values.begin());
   kernels.gemm_f32->run({scores.begin(), a.keys, values.begin(), nullptr, a.out, a.value_width,
                          a.queries, a.keys, a.value_width, false});
 }

@@ -36,8 +36,8 @@ void attend(const Attention& a, const KernelSet& kernels, float* scratch) noexce
     const float* key = a.key + head * a.width;
     const float* value = a.value + head * a.value_width;
     float* out = a.out + head * a.value_width;
-    pack_f32({key, a.width, a.keys, 1, a.key_stride}, panel, scratch + layout.keys);
-    pack_f32({value, a.keys, a.value_width, a.value_stride, 1}, panel, scratch + layout.values);
+    pack_transposed(key, a.key_stride, a.width, a.keys, kernels, scratch + layout.keys);
+    pack_f32(value, a.value_stride, a.keys, a.value_width, panel, scratch + layout.values);
     kernels.gemm_f32->run({query, a.query_stride, scratch + layout.keys, nullptr, scores,
                            score_stride, a.queries, a.width, a.keys, false});
     kernels.rows_f32->softmax(scores, score_stride, a.queries, a.keys, a.scale);

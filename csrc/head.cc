@@ -15,13 +15,6 @@ constexpr Precision kScoresPrecision = Precision::kFloat32;
 
 float sigmoid(float x) noexcept { return 1.0f / (1.0f + std::exp(-x)); }
 
-// y (columns, rows) = transpose of x (rows, columns).
-void transpose(const float* x, std::size_t rows, std::size_t columns, float* y) noexcept {
-  for (std::size_t c = 0; c < columns; ++c) {
-    for (std::size_t r = 0; r < rows; ++r) y[c * rows + r] = x[r * columns + c];
-  }
-}
-
 }  // namespace
 
 AttentionHead::AttentionHead(const HeadWeights& weights, Precision precision, std::size_t max_batch,
@@ -130,7 +123,7 @@ std::int64_t AttentionHead::embed_chunk(const float* feature, std::size_t count,
 
 void AttentionHead::load_tokens(const float* feature) noexcept {
   float* const tokens = wide_.begin();
-  transpose(feature, channels_, tokens_, tokens);
+  kernels_->rows_f32->transpose(feature, tokens_, channels_, tokens_, tokens, channels_);
   for (std::size_t t = 0; gate_weight_.bytes() > 0 && t < tokens_; ++t) {
     float* token = tokens + t * channels_;
     const float logit = kernels_->dot_f32(token, gate_weight_.begin(), channels_) + gate_bias_;
@@ -187,10 +180,10 @@ void AttentionHead::pool(float* pooled) noexcept {
   normalise(pool_norm_);
   run(scores_, normed_.begin(), wide_.begin(), false);
   float* const scores = scores_by_query_.begin();
-  transpose(wide_.begin(), tokens_, queries, scores);
+  kernels_->rows_f32->transpose(wide_.begin(), queries, tokens_, queries, scores, tokens_);
   kernels_->rows_f32->softmax(scores, tokens_, queries, tokens_, 1.0f);
   float* const packed = attention_scratch_.begin();
-  pack_f32({normed_.begin(), tokens_, width_, width_, 1}, panel, packed);
+  pack_f32(normed_.begin(), width_, tokens_, width_, panel, packed);
   kernels_->gemm_f32->run(
       {scores, tokens_, packed, nullptr, pooled, width_, queries, tokens_, width_, false});
 }

@@ -20,7 +20,7 @@ Linear::Linear(const LinearWeights& weights, Precision precision, const KernelSe
 void Linear::pack_float(const LinearWeights& weights) {
   const std::size_t panel = kernels_->gemm_f32->panel;
   weight_ = AlignedArray<float>(round_up(outputs_, panel) * inputs_);
-  pack_f32({weights.weight, inputs_, outputs_, 1, inputs_}, panel, weight_.begin());
+  pack_transposed(weights.weight, inputs_, inputs_, outputs_, *kernels_, weight_.begin());
 }
 
 void Linear::pack_int8(const LinearWeights& weights) {

@@ -30,7 +30,7 @@ py::array_t<float> gemm_f32(const py::object& a_object, const py::object& b_obje
   float* const out = c.mutable_data();
   const py::gil_scoped_release release;
   AlignedArray<float> packed(round_up(columns, kernel.panel) * depth);
-  pack_f32({b.data(), depth, columns, columns, 1}, kernel.panel, packed.begin());
+  pack_f32(b.data(), columns, depth, columns, kernel.panel, packed.begin());
   kernel.run({a.data(), depth, packed.begin(), nullptr, out, columns, rows, depth, columns, false});
   return c;
 }

@@ -36,7 +36,7 @@ void for_each_shape(const Claim& claim) {
 
 std::vector<float> pack(const Row<float>& b, const Shape& shape, std::size_t panel) {
   std::vector<float> packed(round_up(shape.columns, panel) * shape.depth);
-  pack_f32({b.data(), shape.depth, shape.columns, shape.columns, 1}, panel, packed.data());
+  pack_f32(b.data(), shape.columns, shape.depth, shape.columns, panel, packed.data());
   return packed;
 }
 

@@ -139,6 +139,21 @@ TEST_CASE("quantise marks a row that is not finite by its scale, and loses no su
   }
 }
 
+TEST_CASE("transpose moves every element to its place") {
+  for_each_width([](const KernelSet& kernels, std::size_t columns, const Row<float>&) {
+    for (const std::size_t rows : {kRows, 2 * kRows + 1}) {
+      const Row<float> wide(rows * columns, 1, 2);
+      Row<float> found(columns * rows, 1);
+      kernels.rows_f32->transpose(wide.data(), columns, rows, columns, found.data(), rows);
+      bool right = true;
+      for (std::size_t i = 0; i < wide.size(); ++i) {
+        right &= found[i % columns * rows + i / columns] == wide.data()[i];
+      }
+      CHECK(right);
+    }
+  });
+}
+
 TEST_CASE("l2_normalise agrees with scalar; zero and overflow show in the norm") {
   for_each_width([](const KernelSet& kernels, std::size_t, Row<float> x) {
     if (x.size() == 0) return;

@@ -41,6 +41,10 @@ struct RowsF32 {
   // y = x / |x|; returns |x|. When |x| is 0 or not finite (beyond 1e19 too), y is void.
   // |error| <= 1e-6 per element.
   float (*l2_normalise)(const float* x, std::size_t count, float* y) noexcept;
+
+  // y[c, r] = x[r, c] for x (rows, columns); x and y do not overlap.
+  void (*transpose)(const float* x, std::size_t x_stride, std::size_t rows, std::size_t columns,
+                    float* y, std::size_t y_stride) noexcept;
 };
 
 extern const RowsF32 rows_f32_scalar, rows_f32_sse41, rows_f32_avx2, rows_f32_avx512vnni,

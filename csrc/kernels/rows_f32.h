@@ -194,7 +194,24 @@ float l2_normalise(const float* x, std::size_t count, float* y) noexcept {
   return norm;
 }
 
-constexpr RowsF32 kRows = {layer_norm, softmax, gelu, tanh, quantise, l2_normalise};
+void transpose(const float* x, std::size_t x_stride, std::size_t rows, std::size_t columns,
+               float* y, std::size_t y_stride) noexcept {
+  std::size_t r = 0;
+  for (; r + 4 <= rows; r += 4) {
+    const float* from = x + r * x_stride;
+    std::size_t c = 0;
+    for (; c + 4 <= columns; c += 4)
+      transpose_4x4(from + c, x_stride, y + c * y_stride + r, y_stride);
+    for (; c < columns; ++c) {
+      for (std::size_t i = 0; i < 4; ++i) y[c * y_stride + r + i] = from[i * x_stride + c];
+    }
+  }
+  for (; r < rows; ++r) {
+    for (std::size_t c = 0; c < columns; ++c) y[c * y_stride + r] = x[r * x_stride + c];
+  }
+}
+
+constexpr RowsF32 kRows = {layer_norm, softmax, gelu, tanh, quantise, l2_normalise, transpose};
 
 }  // namespace
 

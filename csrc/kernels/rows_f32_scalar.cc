@@ -83,8 +83,16 @@ float l2_normalise(const float* x, std::size_t count, float* y) noexcept {
   return static_cast<float>(norm);
 }
 
+void transpose(const float* x, std::size_t x_stride, std::size_t rows, std::size_t columns,
+               float* y, std::size_t y_stride) noexcept {
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t c = 0; c < columns; ++c) y[c * y_stride + r] = x[r * x_stride + c];
+  }
+}
+
 }  // namespace
 
-const RowsF32 rows_f32_scalar = {layer_norm, softmax, gelu, tanh, quantise, l2_normalise};
+const RowsF32 rows_f32_scalar = {layer_norm, softmax,      gelu,     tanh,
+                                 quantise,   l2_normalise, transpose};
 
 }  // namespace edgeface

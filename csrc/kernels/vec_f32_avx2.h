@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "transpose_sse41.h"
+
 namespace edgeface {
 
 namespace {

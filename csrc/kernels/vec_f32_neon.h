@@ -10,6 +10,19 @@ namespace edgeface {
 
 namespace {
 
+inline void transpose_4x4(const float* x, std::size_t x_stride, float* y,
+                          std::size_t y_stride) noexcept {
+  const float32x4_t row0 = vld1q_f32(x), row1 = vld1q_f32(x + x_stride);
+  const float32x4_t row2 = vld1q_f32(x + 2 * x_stride), row3 = vld1q_f32(x + 3 * x_stride);
+  const float32x4x2_t even = vzipq_f32(row0, row2), odd = vzipq_f32(row1, row3);
+  const float32x4x2_t low = vzipq_f32(even.val[0], odd.val[0]);
+  const float32x4x2_t high = vzipq_f32(even.val[1], odd.val[1]);
+  vst1q_f32(y, low.val[0]);
+  vst1q_f32(y + y_stride, low.val[1]);
+  vst1q_f32(y + 2 * y_stride, high.val[0]);
+  vst1q_f32(y + 3 * y_stride, high.val[1]);
+}
+
 struct Vec {
   using F = float32x4_t;
   static constexpr std::size_t kLanes = 4;
