@@ -70,6 +70,14 @@ std::vector<float> rows_f32(const RowsF32& kernels, std::size_t count) {
   return values_of(x, count);
 }
 
+template <template <typename> class Array>
+std::vector<float> transpose(const RowsF32& kernels, std::size_t rows, std::size_t columns) {
+  const Array<float> x(rows * columns);
+  Array<float> y(rows * columns);
+  kernels.transpose(x.data(), columns, rows, columns, y.data(), rows);
+  return values_of(y, rows * columns);
+}
+
 }  // namespace
 
 TEST_CASE("scans stay within their arrays") {
@@ -112,6 +120,10 @@ TEST_CASE("row kernels stay within their arrays") {
       CAPTURE(count);
       CHECK(rows_f32<GuardedRow>(*kernels->rows_f32, count) ==
             rows_f32<Row>(*kernels->rows_f32, count));
+      CHECK(transpose<GuardedRow>(*kernels->rows_f32, 5, count) ==
+            transpose<Row>(*kernels->rows_f32, 5, count));
+      CHECK(transpose<GuardedRow>(*kernels->rows_f32, count, 7) ==
+            transpose<Row>(*kernels->rows_f32, count, 7));
     }
   }
 }
