@@ -23,8 +23,8 @@ CLIP_SIGMAS = 2.4
 the values tried (2, 2.4, 2.8, 3.2) on FairFace embeddings."""
 
 FAR_READ_COST = 7.0
-"""What a byte of a row that lies alone costs, in bytes read in a row: 0.5 µs for 2 kB against 29 GB/s
-on an EPYC 9004, 1 M rows."""
+"""What a byte of a row that lies alone costs, in bytes read in a row: 0.5 µs for 2 kB against 29
+GB/s on an EPYC 9004, 1 M rows."""
 
 BELOW_ONE = 1.0 - 1e-6  # keeps the largest singular value below 1 after rounding to float32
 
