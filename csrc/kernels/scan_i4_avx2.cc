@@ -56,13 +56,7 @@ unsigned survivors_of(__m256i sum_i32x8, const float* terms, const ScanProbe& pr
 
 void scan_i4_avx2(const std::uint8_t* blocks, std::size_t count, const ScanProbe& probe,
                   float floor, std::uint16_t* survivors) noexcept {
-  for (std::size_t b = 0; b < count; ++b, blocks += block_bytes(probe.groups)) {
-    const Halves sums = block_sums(blocks, probe);
-    const auto* terms = reinterpret_cast<const float*>(blocks + probe.groups * kGroupBytes);
-    const unsigned low = survivors_of(sums.low, terms, probe, floor);
-    const unsigned high = survivors_of(sums.high, terms + 8, probe, floor);
-    survivors[b] = static_cast<std::uint16_t>(low | high << 8);
-  }
+  scan_blocks<block_sums, survivors_of>(blocks, count, probe, floor, survivors);
 }
 
 }  // namespace edgeface

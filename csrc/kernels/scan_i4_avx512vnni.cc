@@ -29,23 +29,22 @@ __m512i block_sums(const std::uint8_t* codes, const ScanProbe& probe) noexcept {
                           _mm512_add_epi32(odd.low_i32x16, odd.high_i32x16));
 }
 
+std::uint16_t survivors_of(__m512i sum_i32x16, const float* terms, const ScanProbe& probe,
+                           float floor) noexcept {
+  __m512 bound_f32x16 = _mm512_fmadd_ps(_mm512_set1_ps(probe.first_weight), _mm512_loadu_ps(terms),
+                                        _mm512_set1_ps(probe.constant));
+  bound_f32x16 = _mm512_fmadd_ps(_mm512_set1_ps(probe.second_weight),
+                                 _mm512_loadu_ps(terms + kBlockRows), bound_f32x16);
+  bound_f32x16 =
+      _mm512_fmadd_ps(_mm512_set1_ps(probe.scale), _mm512_cvtepi32_ps(sum_i32x16), bound_f32x16);
+  return not_below(bound_f32x16, floor);
+}
+
 }  // namespace
 
 void scan_i4_avx512vnni(const std::uint8_t* blocks, std::size_t count, const ScanProbe& probe,
                         float floor, std::uint16_t* survivors) noexcept {
-  const std::size_t code_bytes = probe.groups * kGroupBytes;
-  for (std::size_t b = 0; b < count; ++b, blocks += block_bytes(probe.groups)) {
-    const __m512 sum_f32x16 = _mm512_cvtepi32_ps(block_sums(blocks, probe));
-    const __m512 first_f32x16 = _mm512_loadu_ps(blocks + code_bytes);
-    const __m512 second_f32x16 = _mm512_loadu_ps(blocks + code_bytes + kGroupBytes);
-    __m512 slack_f32x16 = _mm512_fmadd_ps(_mm512_set1_ps(probe.first_weight), first_f32x16,
-                                          _mm512_set1_ps(probe.constant));
-    slack_f32x16 =
-        _mm512_fmadd_ps(_mm512_set1_ps(probe.second_weight), second_f32x16, slack_f32x16);
-    const __m512 bound_f32x16 =
-        _mm512_fmadd_ps(_mm512_set1_ps(probe.scale), sum_f32x16, slack_f32x16);
-    survivors[b] = not_below(bound_f32x16, floor);
-  }
+  scan_blocks<block_sums, survivors_of>(blocks, count, probe, floor, survivors);
 }
 
 }  // namespace edgeface

@@ -37,19 +37,19 @@ void add_four_groups(const std::uint8_t* codes, const std::int8_t* values,
   }
 }
 
+void block_sums(const std::uint8_t* codes, const ScanProbe& probe,
+                int32x4_t (&sums_i32x4)[kQuarters]) noexcept {
+  for (int32x4_t& sum : sums_i32x4) sum = vdupq_n_s32(0);
+  for (std::size_t g = 0; g < probe.groups; g += 4) {
+    add_four_groups(codes + g * kGroupBytes, probe.values + g * 8, sums_i32x4);
+  }
+}
+
 }  // namespace
 
 void scan_i4_neon(const std::uint8_t* blocks, std::size_t count, const ScanProbe& probe,
                   float floor, std::uint16_t* survivors) noexcept {
-  for (std::size_t b = 0; b < count; ++b, blocks += block_bytes(probe.groups)) {
-    int32x4_t sums_i32x4[kQuarters];
-    for (int32x4_t& sum : sums_i32x4) sum = vdupq_n_s32(0);
-    for (std::size_t g = 0; g < probe.groups; g += 4) {
-      add_four_groups(blocks + g * kGroupBytes, probe.values + g * 8, sums_i32x4);
-    }
-    const auto* terms = reinterpret_cast<const float*>(blocks + probe.groups * kGroupBytes);
-    survivors[b] = static_cast<std::uint16_t>(survivors_i4(sums_i32x4, terms, probe, floor));
-  }
+  scan_blocks<block_sums, survivors_i4>(blocks, count, probe, floor, survivors);
 }
 
 }  // namespace edgeface

@@ -29,6 +29,14 @@ void add_four_groups(const std::uint8_t* codes, const std::int8_t* values,
   }
 }
 
+void block_sums(const std::uint8_t* codes, const ScanProbe& probe,
+                __m128i (&sums_i32x4)[kQuarters]) noexcept {
+  for (__m128i& sum : sums_i32x4) sum = _mm_setzero_si128();
+  for (std::size_t g = 0; g < probe.groups; g += 4) {
+    add_four_groups(codes + g * kGroupBytes, probe.values + g * 8, sums_i32x4);
+  }
+}
+
 unsigned survivors_of(__m128i sum_i32x4, const float* terms, const ScanProbe& probe,
                       float floor) noexcept {
   const __m128 first_f32x4 = _mm_mul_ps(_mm_set1_ps(probe.first_weight), _mm_loadu_ps(terms));
@@ -45,19 +53,7 @@ unsigned survivors_of(__m128i sum_i32x4, const float* terms, const ScanProbe& pr
 
 void scan_i4_sse41(const std::uint8_t* blocks, std::size_t count, const ScanProbe& probe,
                    float floor, std::uint16_t* survivors) noexcept {
-  for (std::size_t b = 0; b < count; ++b, blocks += block_bytes(probe.groups)) {
-    __m128i sums_i32x4[kQuarters];
-    for (__m128i& sum : sums_i32x4) sum = _mm_setzero_si128();
-    for (std::size_t g = 0; g < probe.groups; g += 4) {
-      add_four_groups(blocks + g * kGroupBytes, probe.values + g * 8, sums_i32x4);
-    }
-    const auto* terms = reinterpret_cast<const float*>(blocks + probe.groups * kGroupBytes);
-    unsigned mask = 0;
-    for (std::size_t q = 0; q < kQuarters; ++q) {
-      mask |= survivors_of(sums_i32x4[q], terms + 4 * q, probe, floor) << (4 * q);
-    }
-    survivors[b] = static_cast<std::uint16_t>(mask);
-  }
+  scan_blocks<block_sums, survivors_of>(blocks, count, probe, floor, survivors);
 }
 
 }  // namespace edgeface

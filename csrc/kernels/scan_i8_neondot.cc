@@ -21,12 +21,7 @@ void block_sums(const std::uint8_t* codes, const ScanProbe& probe,
 
 void scan_i8_neondot(const std::uint8_t* blocks, std::size_t count, const ScanProbe& probe,
                      float floor, std::uint16_t* survivors) noexcept {
-  for (std::size_t b = 0; b < count; ++b, blocks += block_bytes(probe.groups)) {
-    int32x4_t sums_i32x4[kQuarters];
-    block_sums(blocks, probe, sums_i32x4);
-    const auto* terms = reinterpret_cast<const float*>(blocks + probe.groups * kGroupBytes);
-    survivors[b] = static_cast<std::uint16_t>(survivors_i8(sums_i32x4, terms, probe, floor));
-  }
+  scan_blocks<block_sums, survivors_i8>(blocks, count, probe, floor, survivors);
 }
 
 }  // namespace edgeface

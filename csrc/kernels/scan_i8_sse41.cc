@@ -38,16 +38,7 @@ unsigned survivors_of(__m128i sum_i32x4, const float* terms, const ScanProbe& pr
 
 void scan_i8_sse41(const std::uint8_t* blocks, std::size_t count, const ScanProbe& probe,
                    float floor, std::uint16_t* survivors) noexcept {
-  for (std::size_t b = 0; b < count; ++b, blocks += block_bytes(probe.groups)) {
-    __m128i sums_i32x4[kQuarters];
-    block_sums(blocks, probe, sums_i32x4);
-    const auto* terms = reinterpret_cast<const float*>(blocks + probe.groups * kGroupBytes);
-    unsigned mask = 0;
-    for (std::size_t q = 0; q < kQuarters; ++q) {
-      mask |= survivors_of(sums_i32x4[q], terms + 4 * q, probe, floor) << (4 * q);
-    }
-    survivors[b] = static_cast<std::uint16_t>(mask);
-  }
+  scan_blocks<block_sums, survivors_of>(blocks, count, probe, floor, survivors);
 }
 
 }  // namespace edgeface

@@ -35,6 +35,19 @@ inline unsigned not_below(__m256 bound_f32x8, float floor) noexcept {
   return static_cast<unsigned>(_mm256_movemask_ps(reach_f32x8));
 }
 
+// Every block: its sums, then the survivors among its rows, eight by eight.
+template <auto block_sums, auto survivors_of>
+void scan_blocks(const std::uint8_t* blocks, std::size_t count, const ScanProbe& probe, float floor,
+                 std::uint16_t* survivors) noexcept {
+  for (std::size_t b = 0; b < count; ++b, blocks += block_bytes(probe.groups)) {
+    const Halves sums_i32x8 = block_sums(blocks, probe);
+    const auto* terms = reinterpret_cast<const float*>(blocks + probe.groups * kGroupBytes);
+    const unsigned low = survivors_of(sums_i32x8.low, terms, probe, floor);
+    const unsigned high = survivors_of(sums_i32x8.high, terms + 8, probe, floor);
+    survivors[b] = static_cast<std::uint16_t>(low | high << 8);
+  }
+}
+
 }  // namespace
 
 }  // namespace edgeface

@@ -30,6 +30,16 @@ inline std::uint16_t not_below(__m512 bound_f32x16, float floor) noexcept {
   return _mm512_cmp_ps_mask(bound_f32x16, _mm512_set1_ps(floor), _CMP_NLT_UQ);
 }
 
+// Every block: its sums, then the survivors among its rows.
+template <auto block_sums, auto survivors_of>
+void scan_blocks(const std::uint8_t* blocks, std::size_t count, const ScanProbe& probe, float floor,
+                 std::uint16_t* survivors) noexcept {
+  for (std::size_t b = 0; b < count; ++b, blocks += block_bytes(probe.groups)) {
+    const auto* terms = reinterpret_cast<const float*>(blocks + probe.groups * kGroupBytes);
+    survivors[b] = survivors_of(block_sums(blocks, probe), terms, probe, floor);
+  }
+}
+
 }  // namespace
 
 }  // namespace edgeface

@@ -36,30 +36,37 @@ inline unsigned lanes_that_reach(float32x4_t bound_f32x4, float floor) noexcept 
   return vaddvq_u32(vbicq_u32(vld1q_u32(kBits), below_u32x4));
 }
 
-inline unsigned survivors_i8(const int32x4_t (&sums_i32x4)[kQuarters], const float* terms,
-                             const ScanProbe& probe, float floor) noexcept {
-  unsigned mask = 0;
-  for (std::size_t q = 0; q < kQuarters; ++q, terms += 4) {
-    const float32x4_t scaled_f32x4 = vmulq_n_f32(vcvtq_f32_s32(sums_i32x4[q]), probe.scale);
-    const float32x4_t slack_f32x4 = vfmaq_n_f32(vdupq_n_f32(probe.constant),
-                                                vld1q_f32(terms + kBlockRows), probe.second_weight);
-    const float32x4_t bound_f32x4 = vfmaq_f32(slack_f32x4, scaled_f32x4, vld1q_f32(terms));
-    mask |= lanes_that_reach(bound_f32x4, floor) << (4 * q);
-  }
-  return mask;
+inline unsigned survivors_i8(int32x4_t sum_i32x4, const float* terms, const ScanProbe& probe,
+                             float floor) noexcept {
+  const float32x4_t scaled_f32x4 = vmulq_n_f32(vcvtq_f32_s32(sum_i32x4), probe.scale);
+  const float32x4_t slack_f32x4 =
+      vfmaq_n_f32(vdupq_n_f32(probe.constant), vld1q_f32(terms + kBlockRows), probe.second_weight);
+  return lanes_that_reach(vfmaq_f32(slack_f32x4, scaled_f32x4, vld1q_f32(terms)), floor);
 }
 
-inline unsigned survivors_i4(const int32x4_t (&sums_i32x4)[kQuarters], const float* terms,
-                             const ScanProbe& probe, float floor) noexcept {
-  unsigned mask = 0;
-  for (std::size_t q = 0; q < kQuarters; ++q, terms += 4) {
-    float32x4_t bound_f32x4 =
-        vfmaq_n_f32(vdupq_n_f32(probe.constant), vld1q_f32(terms), probe.first_weight);
-    bound_f32x4 = vfmaq_n_f32(bound_f32x4, vld1q_f32(terms + kBlockRows), probe.second_weight);
-    bound_f32x4 = vfmaq_n_f32(bound_f32x4, vcvtq_f32_s32(sums_i32x4[q]), probe.scale);
-    mask |= lanes_that_reach(bound_f32x4, floor) << (4 * q);
+inline unsigned survivors_i4(int32x4_t sum_i32x4, const float* terms, const ScanProbe& probe,
+                             float floor) noexcept {
+  float32x4_t bound_f32x4 =
+      vfmaq_n_f32(vdupq_n_f32(probe.constant), vld1q_f32(terms), probe.first_weight);
+  bound_f32x4 = vfmaq_n_f32(bound_f32x4, vld1q_f32(terms + kBlockRows), probe.second_weight);
+  bound_f32x4 = vfmaq_n_f32(bound_f32x4, vcvtq_f32_s32(sum_i32x4), probe.scale);
+  return lanes_that_reach(bound_f32x4, floor);
+}
+
+// Every block: its sums, then the survivors among its rows, four by four.
+template <auto block_sums, auto survivors_of>
+void scan_blocks(const std::uint8_t* blocks, std::size_t count, const ScanProbe& probe, float floor,
+                 std::uint16_t* survivors) noexcept {
+  for (std::size_t b = 0; b < count; ++b, blocks += block_bytes(probe.groups)) {
+    int32x4_t sums_i32x4[kQuarters];
+    block_sums(blocks, probe, sums_i32x4);
+    const auto* terms = reinterpret_cast<const float*>(blocks + probe.groups * kGroupBytes);
+    unsigned mask = 0;
+    for (std::size_t q = 0; q < kQuarters; ++q) {
+      mask |= survivors_of(sums_i32x4[q], terms + 4 * q, probe, floor) << (4 * q);
+    }
+    survivors[b] = static_cast<std::uint16_t>(mask);
   }
-  return mask;
 }
 
 }  // namespace
