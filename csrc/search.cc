@@ -4,6 +4,9 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
+#include <optional>
+
+#include "batch.h"
 
 namespace edgeface {
 
@@ -58,6 +61,7 @@ struct Probe {
 struct Part {
   std::vector<Match> best;         // (Q, keep), heaps
   std::vector<std::size_t> found;  // (Q)
+  std::vector<float> products;     // (512, Q), of the piece at hand; float32 batches only
   ScanCounts counts = {0, 0, 0};
 };
 
@@ -76,8 +80,11 @@ class GalleryScan {
 
  private:
   void scan_piece(const Piece& piece, std::size_t q, Part& part) noexcept;
-  void bound_rows(const Piece& piece, const Probe& probe, std::uint16_t* survivors,
-                  ScanCounts& counts) const noexcept;
+  void bound_rows(const Piece& piece, std::size_t q, std::uint16_t* survivors,
+                  Part& part) const noexcept;
+  void multiply(const Piece& piece, Part& part) const noexcept;
+  void bound_products(const Piece& piece, std::size_t q, float floor, std::uint16_t* survivors,
+                      const Part& part) const noexcept;
   void refine(const Piece& piece, const Probe& probe, float floor, std::uint16_t* survivors,
               ScanCounts& counts) const noexcept;
   void score_rows(const std::size_t* rows, std::size_t count, std::size_t q, Part& part) noexcept;
@@ -96,6 +103,7 @@ class GalleryScan {
   const SearchRequest& request_;
   std::vector<Probe> probes_;
   std::vector<Part> parts_;
+  std::optional<Batch> batch_;  // of a float32 index, where there are probes enough
   std::atomic<std::size_t> next_piece_{0};
   std::atomic<std::int64_t> bad_row_{kAllFinite};
 };
@@ -118,9 +126,12 @@ GalleryScan::GalleryScan(const IndexArrays& arrays, std::size_t size, const Kern
     }
     probe.floor = not_above(request.threshold);
   }
+  const bool float_only = !arrays.codes && !arrays.sketch;
+  if (float_only && probes_.size() >= kLeastBatch) batch_.emplace(request.probes, kernels);
   for (Part& part : parts_) {
     part.best.resize(probes_.size() * request.keep);
     part.found.resize(probes_.size());
+    if (batch_) part.products.resize(kPieceBlocks * kBlockRows * probes_.size());
   }
 }
 
@@ -135,13 +146,14 @@ void GalleryScan::work(std::size_t worker) noexcept {
   while (bad_row_.load(std::memory_order_relaxed) == kAllFinite) {
     const Piece piece = piece_at(next_piece_.fetch_add(1, std::memory_order_relaxed), blocks_);
     if (piece.count == 0) return;
+    if (batch_) multiply(piece, parts_[worker]);
     for (std::size_t q = 0; q < probes_.size(); ++q) scan_piece(piece, q, parts_[worker]);
   }
 }
 
 void GalleryScan::scan_piece(const Piece& piece, std::size_t q, Part& part) noexcept {
   std::uint16_t survivors[kPieceBlocks];
-  bound_rows(piece, probes_[q], survivors, part.counts);
+  bound_rows(piece, q, survivors, part);
   std::size_t rows[kPieceBlocks * kBlockRows];
   std::size_t count = 0;
   for (std::size_t b = 0; b < piece.count; ++b) {
@@ -155,18 +167,36 @@ void GalleryScan::scan_piece(const Piece& piece, std::size_t q, Part& part) noex
 }
 
 // Bit r of survivors[b]: row r of the piece's block b may be among the best.
-void GalleryScan::bound_rows(const Piece& piece, const Probe& probe, std::uint16_t* survivors,
-                             ScanCounts& counts) const noexcept {
+void GalleryScan::bound_rows(const Piece& piece, std::size_t q, std::uint16_t* survivors,
+                             Part& part) const noexcept {
+  const Probe& probe = probes_[q];
   const float floor = probe.floor.load(std::memory_order_relaxed);
   if (arrays_.sketch) {
     kernels_.scan_i4(sketch_of(piece.first), piece.count, probe.sketch.scan, floor, survivors);
-    counts.sketch_blocks += piece.count;
-    if (arrays_.codes) refine(piece, probe, floor, survivors, counts);
+    part.counts.sketch_blocks += piece.count;
+    if (arrays_.codes) refine(piece, probe, floor, survivors, part.counts);
   } else if (arrays_.codes) {
     kernels_.scan_i8(codes_of(piece.first), piece.count, probe.codes.scan, floor, survivors);
-    counts.code_blocks += piece.count;
+    part.counts.code_blocks += piece.count;
+  } else if (batch_) {
+    bound_products(piece, q, floor, survivors, part);
   } else {
     std::fill(survivors, survivors + piece.count, std::uint16_t{0xffff});
+  }
+}
+
+void GalleryScan::multiply(const Piece& piece, Part& part) const noexcept {
+  const std::size_t first = piece.first * kBlockRows;
+  const std::size_t count = std::min(piece.count * kBlockRows, size_ - first);
+  batch_->multiply(arrays_.rows + first * arrays_.dim, count, part.products.data());
+}
+
+void GalleryScan::bound_products(const Piece& piece, std::size_t q, float floor,
+                                 std::uint16_t* survivors, const Part& part) const noexcept {
+  for (std::size_t b = 0; b < piece.count; ++b) {
+    const std::size_t left = size_ - (piece.first + b) * kBlockRows;
+    const float* products = part.products.data() + b * kBlockRows * probes_.size();
+    survivors[b] = batch_->survivors(products, std::min(kBlockRows, left), q, floor);
   }
 }
 

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <thread>
 
+#include "../batch.h"
 #include "../index.h"
 #include "check.h"
 
@@ -81,6 +82,24 @@ TEST_CASE("an index finds what a full float scan finds, to the last bit") {
           CHECK(found.best[i].score == expected[i].score);
           record("index_f32", kernels->isa, found.best[i].score);
         }
+      }
+    }
+  }
+}
+
+TEST_CASE("a float batch finds what single searches find") {
+  const std::vector<float> probes = Gallery::unit_rows(kLeastBatch + 1, 5);
+  for (const KernelSet* kernels : all_kernels()) {
+    CAPTURE(kernels->isa);
+    Gallery gallery(*kernels, 2, false, false);
+    const SearchResult all =
+        gallery.index().search({{probes.data(), kLeastBatch + 1, kDim}, 9, -1.0});
+    for (std::size_t q = 0; q <= kLeastBatch; ++q) {
+      const MatrixView probe = {probes.data() + q * kDim, 1, kDim};
+      const SearchResult one = gallery.index().search({probe, 9, -1.0});
+      for (std::size_t i = 0; i < 9; ++i) {
+        CHECK(all.best[q * 9 + i].index == one.best[i].index);
+        CHECK(all.best[q * 9 + i].score == one.best[i].score);
       }
     }
   }

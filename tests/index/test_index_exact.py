@@ -99,6 +99,18 @@ def test_batch_on_any_number_of_threads_equals_single_searches(
             assert_same(found, full_scan(sketched_rows, probe, 7, threshold))
 
 
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("count", [7, 8, 33])
+@pytest.mark.parametrize("rows", [1, 15, 17, 530])
+def test_float_batch_of_any_size_equals_single_searches(isa: str, count: int, rows: int) -> None:
+    gallery, probes = clustered(rows), unit_rows(count, seed=2)
+    probes[0] = gallery[-1]
+    index = CosineIndex.build(gallery, precision="float32", isa=isa)
+    for threshold in (None, 0.05):
+        for probe, found in zip(probes, index.search_batch(probes, 6, threshold=threshold)):
+            assert_same(found, full_scan(gallery, probe, 6, threshold, isa))
+
+
 def test_search_on_named_cpus(sketched_rows: np.ndarray) -> None:
     import os
 
