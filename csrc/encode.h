@@ -22,8 +22,11 @@ namespace edgeface {
 // Rows and probes must not be longer than this.
 constexpr float kLongestRow = 1.002f;
 
-// Float rounding of scores and bounds, with a wide margin: a dot product of 4096 floats of unit
-// vectors errs by less than 2e-5 in every kernel, and a bound has a handful of operations.
+// Rows and probes must not have more dimensions than this.
+constexpr std::size_t kMostDims = 4096;
+
+// Float rounding of scores and bounds, with a wide margin: a dot product of kMostDims floats of
+// unit vectors errs by less than 2e-5 in every kernel, and a bound has a handful of operations.
 constexpr float kRounding = 1e-4f;
 
 struct Basis {

@@ -83,7 +83,7 @@ class CosineIndex:
         Parameters
         ----------
         rows : (N, D) float32 ndarray
-            Unit L2 rows. N may be 0.
+            Unit L2 rows, D at most 4096. N may be 0.
         precision : str
             ``"int8"`` scans INT8 codes first, ``"float32"`` scores every row.
         threshold : float or None
@@ -249,13 +249,14 @@ class CosineIndex:
         return _native.Index(**arrays.members(), size=size, **self._workers)
 
     def _free_place(self) -> int:
-        free = np.flatnonzero(self._arrays.used == 0)
-        if len(free) == 0:
-            size = self._native.size
-            self._arrays = self._arrays.grown()
-            self._native = self._bound(self._arrays, size)
-            return size
-        return int(free[0])
+        used = self._arrays.used
+        place = int(used.argmin()) if len(used) else 0
+        if place < len(used) and not used[place]:
+            return place
+        size = self._native.size
+        self._arrays = self._arrays.grown()
+        self._native = self._bound(self._arrays, size)
+        return size
 
     def _require_writable(self) -> None:
         if not self._arrays.used.flags.writeable:

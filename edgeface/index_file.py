@@ -22,7 +22,7 @@ from edgeface.schema import JsonError, parse_json
 MAGIC = b"edgeface index 1\n"
 PAGE_BYTES = 65536  # the largest that aarch64 kernels are built with
 _KEYS = {"capacity", "dim", "size", "codes", "sketch_dims", "sha256"}
-_LIMITS = {"capacity": 1 << 40, "dim": 1 << 16, "sketch_dims": 1 << 15}
+_LIMITS = {"capacity": 1 << 40, "dim": 4096, "sketch_dims": 4096}
 
 
 def write_index_file(path: Path, arrays: IndexArrays, *, size: int) -> None:

@@ -116,6 +116,10 @@ class PyIndex {
 
   IndexArrays checked_arrays(std::size_t size) {
     if (rows_.ndim() != 2) throw py::value_error("rows: expected (capacity, D)");
+    if (dim() < 1 || dim() > kMostDims) {
+      throw py::value_error("rows have " + std::to_string(dim()) + " dimensions; expected 1 to " +
+                            std::to_string(kMostDims));
+    }
     if (size > capacity()) throw py::value_error("size exceeds the capacity");
     const std::size_t blocks = (capacity() + kBlockRows - 1) / kBlockRows;
     require_size("used", used_.nbytes(), capacity());

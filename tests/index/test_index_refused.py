@@ -23,6 +23,8 @@ INFINITE[4, 0] = np.inf
         (GOOD[0], r"\(8,\)"),
         (NAN, "row 17 .*nan"),
         (INFINITE, "row 4 .*inf"),
+        (np.zeros((2, 0), np.float32), "0 dimensions; expected 1 to 4096"),
+        (unit_rows(1, 4097), "4097 dimensions; expected 1 to 4096"),
         (GOOD * 1.01, "row 0 has the length 1.01"),
     ],
 )
