@@ -159,7 +159,8 @@ def gelu(x: np.ndarray) -> np.ndarray:
 def l2_normalise(x: np.ndarray) -> np.ndarray:
     """Rows of x (N, D) float32 divided by their Euclidean norms.
 
-    Raises ValueError for a row whose norm is zero or overflows, else as :func:`layer_norm` does.
+    Raises ValueError for a row whose norm is below 1e-16 or overflows, else as
+    :func:`layer_norm` does.
     """
     return _native.l2_normalise(_packed(x, np.float32))
 

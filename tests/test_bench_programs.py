@@ -15,14 +15,14 @@ from tests import bench_match
 from tests.bench import machine, peers, report
 from tests.bench.contender import interleaved
 
+PEERS = ("faiss-cpu", "usearch", "simsimd", "numkong")
 QUICK = ["--threads", "1", "--seconds", "0.01", "--json"]
 
 
 @pytest.fixture
 def no_peers(monkeypatch) -> None:
     found = machine.installed
-    absent = {"faiss-cpu", "usearch", "simsimd", "numkong"}
-    monkeypatch.setattr(peers, "installed", lambda name: None if name in absent else found(name))
+    monkeypatch.setattr(peers, "installed", lambda name: None if name in PEERS else found(name))
     monkeypatch.setattr(machine, "BANDWIDTH_BYTES", 1 << 20)
 
 
@@ -52,19 +52,25 @@ def test_match_bench_runs_without_peers_and_names_them(capsys, match_file) -> No
     assert {row["batch"] for row in rows} == {1, 32}
     assert all(row["recall"] == 1 and row["ms"] > 0 for row in rows)
     printed = capsys.readouterr().out
-    for name in ("faiss-cpu", "usearch", "simsimd", "numkong"):
+    for name in PEERS:
         assert f"{name}: not installed" in printed
 
 
-def test_installed_peers_find_the_best_rows() -> None:
+@pytest.mark.parametrize("package", ["numpy", *PEERS])
+def test_peer_finds_the_best_rows(package: str) -> None:
+    if machine.installed(package) is None:
+        pytest.skip(f"{package} is not installed: pip install 'edgeface[bench]'")
     random = np.random.default_rng(3)
     rows = random.standard_normal((500, 64)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     gallery, probes = peers.Gallery(rows), np.ascontiguousarray(rows[[7, 400]])
-    for precision in ("float32", "int8"):
-        for peer in peers.peers(precision, threads=1):
-            found = peer.search(peer.build(gallery), peer.prepare(gallery, probes))
-            assert [int(indices[0]) for indices in found] == [7, 400], peer.name
+    word = "NumPy" if package == "numpy" else package.split("-")[0]
+    found = [p for kind in ("float32", "int8") for p in peers.peers(kind, threads=1)]
+    own = [peer for peer in found if peer.name.startswith(word)]
+    assert own, [peer.name for peer in found]
+    for peer in own:
+        answers = peer.search(peer.build(gallery), peer.prepare(gallery, probes))
+        assert [int(indices[0]) for indices in answers] == [7, 400], peer.name
 
 
 def test_wrong_answer_of_ours_stops_the_bench(no_peers, monkeypatch) -> None:

@@ -35,8 +35,6 @@ py::array_t<float> gemm_f32(const py::object& a_object, const py::object& b_obje
   return c;
 }
 
-constexpr std::size_t kMostDepth = 131072;
-
 // A in rows that end on a whole step of the kernels.
 AlignedArray<std::int8_t> padded_rows(const std::int8_t* a, std::size_t rows, std::size_t depth) {
   const std::size_t stride = round_up(depth, kDepthStep);

@@ -83,6 +83,17 @@ LinearWeights WeightReader::float_linear(const std::string& name, std::size_t ou
 
 LinearWeights WeightReader::linear(const std::string& name, std::size_t outputs,
                                    std::size_t inputs) {
+  const LinearWeights layer = any_linear(name, outputs, inputs);
+  if (precision_ == Precision::kInt8 && layer.inputs > kMostDepth) {
+    throw py::value_error(name + ".weight has " + std::to_string(layer.inputs) +
+                          " inputs; expected at most " + std::to_string(kMostDepth) +
+                          " in int8, so that no sum leaves int32; use precision=\"float32\"");
+  }
+  return layer;
+}
+
+LinearWeights WeightReader::any_linear(const std::string& name, std::size_t outputs,
+                                       std::size_t inputs) {
   const std::string weight_name = name + ".weight";
   if (!has(weight_name) || !py::isinstance<py::array_t<std::int8_t>>(left_[weight_name.c_str()])) {
     return float_linear(name, outputs, inputs);

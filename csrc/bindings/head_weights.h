@@ -31,6 +31,7 @@ class WeightReader {
   // Always float32.
   LinearWeights float_linear(const std::string& name, std::size_t outputs, std::size_t inputs);
   // float32, or INT8 with "<name>.weight.scale".
+  LinearWeights any_linear(const std::string& name, std::size_t outputs, std::size_t inputs);
   LinearWeights linear(const std::string& name, std::size_t outputs, std::size_t inputs);
   BlockWeights block(const std::string& name, std::size_t width);
   void refuse_other_pooling() const;

@@ -162,8 +162,10 @@ TEST_CASE("l2_normalise agrees with scalar; zero and overflow show in the norm")
     scalar_kernels().rows_f32->l2_normalise(x.data(), x.size(), expected.data());
     CHECK((norm > 0.0f && worst_difference(found, expected) <= 1e-6));
     record_row("l2_normalise_f32", kernels, found);
-    x.fill(0.0f);
-    CHECK(kernels.rows_f32->l2_normalise(x.data(), x.size(), found.data()) == 0.0f);
+    for (const float nothing : {0.0f, 1e-23f, 1e-19f}) {
+      x.fill(nothing);
+      CHECK(kernels.rows_f32->l2_normalise(x.data(), x.size(), found.data()) == 0.0f);
+    }
     x[x.size() / 2] = std::numeric_limits<float>::quiet_NaN();
     CHECK(std::isnan(kernels.rows_f32->l2_normalise(x.data(), x.size(), found.data())));
   });

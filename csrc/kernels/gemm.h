@@ -33,7 +33,9 @@ struct GemmF32Kernel {
   void (*run)(const GemmF32& gemm) noexcept;
 };
 
-// Exact in int32 for depth <= 131072. A takes all of int8; B stays within [-127, 127], so that
+constexpr std::size_t kMostDepth = 131072;
+
+// Exact in int32 for depth <= kMostDepth. A takes all of int8; B stays within [-127, 127], so that
 // pmaddubsw's sums of two products fit 16 bits.
 //
 // Either `sums` or `c` is set. c[m,n] = float(sum) * a_scale[m] * b_scale[n] + bias[n] (+ c[m,n]),

@@ -11,6 +11,8 @@
 
 namespace edgeface {
 
+constexpr float kLeastNorm = 1e-16f;
+
 struct RowsF32 {
   // y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, the biased variance.
   // |error| <= 4e-6 * (max|x - mean| / sqrt(variance + epsilon) * |gamma| + |beta|), and the
@@ -38,7 +40,8 @@ struct RowsF32 {
                    std::int8_t* q, std::size_t q_stride, std::size_t q_columns,
                    float* scale) noexcept;
 
-  // y = x / |x|; returns |x|. When |x| is 0 or not finite (beyond 1e19 too), y is void.
+  // y = x / |x|; returns |x|. When |x| is not finite (beyond 1e19 too) or below kLeastNorm, whose
+  // squares a float cannot hold, y is void; the latter returns 0.
   // |error| <= 1e-6 per element.
   float (*l2_normalise)(const float* x, std::size_t count, float* y) noexcept;
 

@@ -185,6 +185,7 @@ void quantise(const float* x, std::size_t x_stride, std::size_t rows, std::size_
 
 float l2_normalise(const float* x, std::size_t count, float* y) noexcept {
   const float norm = ::sqrtf(sum_of_squares(x, count, 0.0f));
+  if (norm < kLeastNorm) return 0.0f;
   const F inverse = Vec::set(1.0f / norm);
   for_each_vector(
       count, [&](std::size_t i) { Vec::store(y + i, Vec::mul(Vec::load(x + i), inverse)); },

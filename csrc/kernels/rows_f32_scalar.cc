@@ -79,6 +79,7 @@ float l2_normalise(const float* x, std::size_t count, float* y) noexcept {
   double squares = 0.0;
   for (std::size_t i = 0; i < count; ++i) squares += static_cast<double>(x[i]) * x[i];
   const double norm = std::sqrt(squares);
+  if (static_cast<float>(norm) < kLeastNorm) return 0.0f;
   for (std::size_t i = 0; i < count; ++i) y[i] = static_cast<float>(x[i] / norm);
   return static_cast<float>(norm);
 }

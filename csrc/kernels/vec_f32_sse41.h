@@ -66,7 +66,8 @@ struct Vec {
   static void store_i8(std::int8_t* p, F x) noexcept {
     const __m128i q = _mm_cvtps_epi32(x);
     const __m128i words = _mm_packs_epi32(q, q);
-    _mm_storeu_si32(p, _mm_packs_epi16(words, words));
+    const int four = _mm_cvtsi128_si32(_mm_packs_epi16(words, words));
+    __builtin_memcpy(p, &four, sizeof four);  // _mm_storeu_si32 needs GCC 11
   }
 };
 

@@ -154,6 +154,18 @@ def test_wrong_head_is_refused_with_what_was_found(case: str) -> None:
         build(arrays, **options)
 
 
+def test_sums_that_would_leave_int32_are_refused_in_int8_only() -> None:
+    hidden = 131_073
+    arrays = weights(
+        blocks__0__fc1__weight=np.zeros((hidden, WIDTH), np.float32),
+        blocks__0__fc1__bias=np.zeros(hidden, np.float32),
+        blocks__0__fc2__weight=np.zeros((WIDTH, hidden), np.float32),
+    )
+    build(arrays, precision="float32")
+    with pytest.raises(ValueError, match="fc2.weight has 131073 inputs; expected at most 131072"):
+        build(arrays, precision="int8")
+
+
 def test_the_callers_mapping_is_left_alone() -> None:
     arrays = weights()
     build(arrays)

@@ -87,9 +87,15 @@ def test_softmax_of_extreme_rows_is_a_distribution(isa: str) -> None:
 
 
 @pytest.mark.parametrize("isa", ISAS)
+def test_shortest_row_that_is_normalised_is_normalised_right(isa: str) -> None:
+    found = _native.l2_normalise(np.full((1, 4), 6e-17, np.float32), isa=isa)
+    np.testing.assert_allclose(found, 0.5, rtol=0, atol=UNIT_TOLERANCE)
+
+
+@pytest.mark.parametrize("isa", ISAS)
 def test_row_without_a_norm_is_named(isa: str) -> None:
     x = floats(4, 40)
-    for value in (0, 3e38):
+    for value in (0, 1e-22, 3e38):
         x[2] = value
         with pytest.raises(ValueError, match="row 2 of x has a norm of .*; expected a finite one"):
             _native.l2_normalise(x, isa=isa)
