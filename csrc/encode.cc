@@ -48,6 +48,14 @@ void write_terms(std::size_t groups, std::size_t lane, float first, float second
   std::memcpy(terms + kBlockRows * sizeof(float), &second, sizeof second);
 }
 
+// B x is `dims` dot products, each off by at most (dim / 16 + 16) * 2^-24 for unit vectors (the
+// longest chain of sums in any kernel); their norm by the root of dims times that, its square by
+// twice as much.
+double sketch_rounding(std::size_t dim, std::size_t dims) noexcept {
+  const double one = (static_cast<double>(dim) / 16.0 + 16.0) * 0x1p-24;
+  return 2.0 * kLongestRow * std::sqrt(static_cast<double>(dims)) * one + kRounding;
+}
+
 // Rounds a norm up, by more than the float that stores it and the sums behind it can lose.
 float not_below(double norm) noexcept { return static_cast<float>(norm * (1.0 + 1e-6) + 1e-7); }
 
@@ -84,9 +92,10 @@ void encode_i4(const float* row, std::size_t dim, const Basis& basis, const Kern
     std::uint8_t& byte = block[(d / 8 * kBlockRows + lane) * 4 + d % 4];
     byte = static_cast<std::uint8_t>(d % 8 < 4 ? (byte & 0xf0) | code : (byte & 0x0f) | code << 4);
   }
-  // The values err by a dot product's rounding, which the root would magnify near zero.
-  const double left_out = std::max(0.0, squared_norm(row, dim) - kept) + kRounding;
-  write_terms(groups_i4(basis.dims), lane, not_below(std::sqrt(error) + kRounding),
+  // Added before the root, which magnifies it near zero.
+  const double rounding = sketch_rounding(dim, basis.dims);
+  const double left_out = std::max(0.0, squared_norm(row, dim) - kept) + rounding;
+  write_terms(groups_i4(basis.dims), lane, not_below(std::sqrt(error) + rounding),
               not_below(std::sqrt(left_out)), block);
 }
 
@@ -137,7 +146,8 @@ EncodedProbe encode_probe_i4(const float* probe, std::size_t dim, const Basis& b
     error += missed * missed;
   }
   const double kept = squared_norm(values.data(), basis.dims);
-  const double left_out = std::max(0.0, squared_norm(probe, dim) - kept) + kRounding;
+  const double rounding = sketch_rounding(dim, basis.dims);
+  const double left_out = std::max(0.0, squared_norm(probe, dim) - kept) + rounding;
   const float missed = not_below(std::sqrt(error));
   const std::int32_t sum = sum_of(encoded.values);
   encoded.scan = {encoded.values.data(),
@@ -146,7 +156,8 @@ EncodedProbe encode_probe_i4(const float* probe, std::size_t dim, const Basis& b
                   scale,
                   not_below(std::sqrt(kept)) + missed,
                   not_below(std::sqrt(left_out)),
-                  missed * kLongestRow + kRounding - kMiddle * scale * static_cast<float>(sum)};
+                  missed * kLongestRow + static_cast<float>(2.0 * rounding) -
+                      kMiddle * scale * static_cast<float>(sum)};
   return encoded;
 }
 

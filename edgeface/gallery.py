@@ -97,8 +97,8 @@ class Gallery:
         """
         if not isinstance(model_id, str) or not model_id.isprintable() or not model_id:
             raise ValueError(f"model_id is {model_id!r}; expected the text of Bundle.model_id")
-        if not isinstance(dim, int) or dim < 1:
-            raise ValueError(f"dim is {dim!r}; expected a whole number of at least 1")
+        if not isinstance(dim, int) or not 1 <= dim <= _native.MOST_DIMS:
+            raise ValueError(f"dim is {dim!r}; expected 1 to {_native.MOST_DIMS}")
         store = GalleryStore(Path(path), model_id=model_id, dim=dim, create=create)
         try:
             return cls(store, model_id=model_id, dim=dim)

@@ -23,6 +23,7 @@ from edgeface.index_file import read_index_file, write_index_file
 from edgeface.index_sketch import learn_sketch
 
 PRECISIONS = ("int8", "float32")
+MOST_THREADS = 256
 
 
 class Matches(NamedTuple):
@@ -47,7 +48,8 @@ class ScanCost(NamedTuple):
 class CosineIndex:
     """Unit vectors, searched exactly. Threads may search and change one at the same time.
 
-    Make it with `build` or `open`. After a fork build or open another: threads do not survive one.
+    Make it with `build` or `open`. In the child of a fork it searches on one thread, and only if no
+    other thread was in it at that moment: better build or open another there.
     """
 
     def __init__(
@@ -59,8 +61,9 @@ class CosineIndex:
         cpus: Sequence[int] | None = None,
         isa: str | None = None,
     ) -> None:
-        if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-            raise ValueError(f"threads is {threads!r}; expected a whole number of at least 1")
+        whole = isinstance(threads, int) and not isinstance(threads, bool)
+        if not whole or not 1 <= threads <= MOST_THREADS:
+            raise ValueError(f"threads is {threads!r}; expected 1 to {MOST_THREADS}")
         self._workers = {"threads": threads, "cpus": require_cpus(cpus), "isa": isa}
         self._arrays = arrays
         self._lock = threading.Lock()  # of changes; searches take what they find
@@ -85,18 +88,21 @@ class CosineIndex:
         rows : (N, D) float32 ndarray
             Unit L2 rows, D at most 4096. N may be 0.
         precision : str
-            ``"int8"`` scans INT8 codes first, ``"float32"`` scores every row.
+            ``"int8"`` scans INT8 codes first; ``"float32"`` keeps none, which saves a fifth of the
+            memory.
         threshold : float or None
             The least cosine that will be asked for, -1 to 1. With it the 4-bit sketch is learned
             from ``rows``, where there are enough of them and it saves reading. Searches with
             another threshold stay exact.
         copy : bool
-            False searches in ``rows`` themselves, C-contiguous, which nobody else may change then.
+            False searches in ``rows`` themselves, C-contiguous, which nobody else may change then;
+            `update`, `add` and `remove` write to them, unless they are read-only.
         threads : int
             Threads of one search, the caller's among them.
         cpus : sequence of int, or None
             CPUs to search on, one pinned thread for each, in place of ``threads``: for instance
-            the four big cores of a big.LITTLE board.
+            the four big cores of a big.LITTLE board. What is read in less time than waking them
+            takes (2 MB), and what is asked while they are busy, the calling thread does itself.
         isa : str or None
             Run this ISA's kernels in place of the active ones (for tests).
 
@@ -211,7 +217,7 @@ class CosineIndex:
             self._native.set_rows(_one_row(row), first=index)
 
     def remove(self, index: int) -> None:
-        """Remove a row and wipe it from memory; other rows keep their index.
+        """Remove a row and wipe its place; other rows keep their index.
 
         Raises ``LookupError`` when no row is in use at ``index``, and ``GalleryError`` when the
         index was opened to read.
@@ -241,8 +247,7 @@ class CosineIndex:
         if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
             raise ValueError(f"k is {k!r}; expected a whole number of at least 1")
         least = -np.inf if threshold is None else require_threshold(threshold)
-        keep = min(int(k), len(self._arrays.used))
-        found, counts = self._native.search(probes, k=keep, threshold=least)
+        found, counts = self._native.search(probes, k=min(int(k), 1 << 62), threshold=least)
         return tuple(Matches(*pair) for pair in found), counts
 
     def _bound(self, arrays: IndexArrays, size: int) -> _native.Index:
@@ -259,8 +264,10 @@ class CosineIndex:
         return size
 
     def _require_writable(self) -> None:
-        if not self._arrays.used.flags.writeable:
-            raise GalleryError("this index was opened to read: open it with writable=True")
+        if not (self._arrays.used.flags.writeable and self._arrays.rows.flags.writeable):
+            raise GalleryError(
+                "this index can only be read: open it with writable=True, or build with copy=True"
+            )
 
     def _require_used(self, index: int) -> None:
         used = self._arrays.used

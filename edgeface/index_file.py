@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import math
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
+from edgeface import _native
 from edgeface.container import replacing
 from edgeface.errors import GalleryError, GalleryFormatError
 from edgeface.index_arrays import IndexArrays, shapes_for
@@ -22,7 +23,7 @@ from edgeface.schema import JsonError, parse_json
 MAGIC = b"edgeface index 1\n"
 PAGE_BYTES = 65536  # the largest that aarch64 kernels are built with
 _KEYS = {"capacity", "dim", "size", "codes", "sketch_dims", "sha256"}
-_LIMITS = {"capacity": 1 << 40, "dim": 4096, "sketch_dims": 4096}
+_LIMITS = {"capacity": 1 << 40, "dim": _native.MOST_DIMS, "sketch_dims": 4096}
 
 
 def write_index_file(path: Path, arrays: IndexArrays, *, size: int) -> None:
@@ -36,7 +37,7 @@ def write_index_file(path: Path, arrays: IndexArrays, *, size: int) -> None:
         "sketch_dims": 0 if arrays.steps is None else len(arrays.steps),
     }
     members = list(_in_file_order(header, arrays.members()))
-    header["sha256"] = _digest(members)
+    header["sha256"] = _digest(header, members)
     try:
         with replacing(path, mode=0o600) as temporary, temporary.open("wb") as file:
             file.write((MAGIC + json.dumps(header).encode()).ljust(PAGE_BYTES))
@@ -58,13 +59,17 @@ def read_index_file(path: Path, *, verify: bool, writable: bool) -> tuple[IndexA
         The file cannot be read.
     """
     try:
+        if not path.is_file() and path.exists():
+            raise GalleryFormatError(f"{path} is not an index: it is no regular file")
         with path.open("rb") as file:
             header = _parse_header(file.read(PAGE_BYTES), path)
-        arrays = _map_arrays(path, header, writable=writable)
+        mapped, arrays = _map_arrays(path, header, writable=writable)
     except OSError as error:
         raise GalleryError(f"cannot read index {path}: {error.strerror or error}") from error
-    if verify and _digest(_in_file_order(header, arrays)) != header["sha256"]:
+    if verify and _digest(header, _in_file_order(header, arrays)) != header["sha256"]:
         raise GalleryFormatError(f"index {path} is damaged: its hash differs; build it again")
+    if header["codes"] or header["sketch_dims"]:
+        _expect_single_rows(mapped, header)
     names = ("rows", "used", "codes", "sketch", "basis", "steps")
     return IndexArrays(**{name: arrays.get(name) for name in names}), header["size"]
 
@@ -88,7 +93,7 @@ def _plausible(header: dict) -> bool:
     counts = [header[name] for name in ("capacity", "dim", "size", "sketch_dims")]
     if not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in counts):
         return False
-    fits = all(header[name] <= limit for name, limit in _LIMITS.items())
+    fits = header["dim"] >= 1 and all(header[name] <= limit for name, limit in _LIMITS.items())
     kinds = isinstance(header["codes"], bool) and isinstance(header["sha256"], str)
     return (
         fits and kinds and header["size"] <= header["capacity"] and header["sketch_dims"] % 32 == 0
@@ -104,7 +109,9 @@ def _shapes(header: dict) -> dict[str, tuple]:
     )
 
 
-def _map_arrays(path: Path, header: dict, *, writable: bool) -> dict[str, np.ndarray]:
+def _map_arrays(
+    path: Path, header: dict, *, writable: bool
+) -> tuple[mmap.mmap, dict[str, np.ndarray]]:
     shapes, places = _shapes(header), _places(header)
     length = path.stat().st_size
     if length != places["end"]:
@@ -114,14 +121,18 @@ def _map_arrays(path: Path, header: dict, *, writable: bool) -> dict[str, np.nda
     access = mmap.ACCESS_COPY if writable else mmap.ACCESS_READ
     with path.open("rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, access=access)
-    # Float rows are read here and there: reading ahead would fetch 32 pages for each.
-    rows_end = places["used"]
-    if rows_end > places["rows"]:
-        mapped.madvise(mmap.MADV_RANDOM, places["rows"], rows_end - places["rows"])
-    return {
+    return mapped, {
         name: np.frombuffer(mapped, dtype, math.prod(shape), places[name]).reshape(shape)
         for name, (shape, dtype) in shapes.items()
     }
+
+
+def _expect_single_rows(mapped: mmap.mmap, header: dict) -> None:
+    """Float rows are read here and there then: reading ahead would fetch 32 pages for each."""
+    places = _places(header)
+    length = places["used"] - places["rows"]
+    if length:
+        mapped.madvise(mmap.MADV_RANDOM, places["rows"], length)
 
 
 def _places(header: dict) -> dict[str, int]:
@@ -138,8 +149,10 @@ def _in_file_order(header: dict, arrays: dict) -> Iterator[np.ndarray]:
     return (arrays[name] for name in _shapes(header))
 
 
-def _digest(arrays: Iterator[np.ndarray] | list[np.ndarray]) -> str:
-    total = sha256()
+def _digest(header: dict, arrays: Iterable[np.ndarray]) -> str:
+    """Hash of the arrays, and of the header but for the hash itself."""
+    rest = {name: value for name, value in header.items() if name != "sha256"}
+    total = sha256(json.dumps(rest, sort_keys=True).encode())
     for array in arrays:
         total.update(memoryview(np.ascontiguousarray(array)).cast("B") if array.size else b"")
     return total.hexdigest()

@@ -45,10 +45,12 @@ def learn_sketch(rows: np.ndarray, *, threshold: float) -> Sketch | None:
         None when there are too few rows, or nothing is saved over scanning INT8 codes.
     """
     dims = [d for d in DIMS if d <= rows.shape[1]]
-    if len(rows) < LEAST_ROWS or not dims or not np.isfinite(rows).all():
-        return None  # values that are not finite are named, by row, where they are encoded
+    if len(rows) < LEAST_ROWS or not dims:
+        return None
     random = np.random.default_rng(0)
     sample = rows[random.choice(len(rows), min(len(rows), SAMPLE_ROWS), replace=False)]
+    if not np.isfinite(sample).all():
+        return None  # values that are not finite are named, by row, where they are encoded
     basis = _principal_directions(sample)
     trial = sample[:TRIAL_ROWS] @ basis.T
     sketches = [_sketch(basis, trial, count) for count in dims]
@@ -66,7 +68,7 @@ def _principal_directions(sample: np.ndarray) -> np.ndarray:
 def _sketch(basis: np.ndarray, trial: np.ndarray, dims: int) -> Sketch:
     sigmas = np.sqrt(np.mean(trial[:, :dims] ** 2, axis=0))
     steps = np.maximum(sigmas * (CLIP_SIGMAS / 7.5), 1e-6).astype(np.float32)
-    return Sketch(basis[:dims], steps)
+    return Sketch(basis[:dims].copy(), steps)
 
 
 def _bytes_a_row(sketch: Sketch, trial: np.ndarray, *, threshold: float, dim: int) -> float:

@@ -79,15 +79,15 @@ class PyIndex {
 
   void set_rows(const py::object& rows, std::size_t first) {
     const MatrixView view = require_matrix(rows, "rows", 2);
-    if (view.columns != dim() || first + view.rows > capacity()) {
+    if (view.columns != dim() || first > capacity() || view.rows > capacity() - first) {
       throw py::value_error("rows of shape (" + std::to_string(view.rows) + ", " +
                             std::to_string(view.columns) + ") at " + std::to_string(first) +
                             "; expected them to fit (" + std::to_string(capacity()) + ", " +
                             std::to_string(dim()) + ")");
     }
-    require_writable();
-    require_unit(view, "row", kernels_);
     const bool in_place = view.data == rows_.data() + first * dim();
+    require_writable(in_place);
+    require_unit(view, "row", kernels_);
     const py::gil_scoped_release release;
     index_.set_rows(in_place ? nullptr : view.data, first, view.rows);
   }
@@ -97,7 +97,7 @@ class PyIndex {
       throw py::index_error("row " + std::to_string(row) + "; expected below " +
                             std::to_string(index_.size()));
     }
-    require_writable();
+    require_writable(false);
     const py::gil_scoped_release release;
     index_.remove(row);
   }
@@ -105,10 +105,10 @@ class PyIndex {
   std::size_t size() const { return index_.size(); }
 
  private:
-  void require_writable() const {
+  void require_writable(bool rows_stay) const {
     const bool codes = !codes_ || codes_->writeable(), sketch = !sketch_ || sketch_->writeable();
-    if (rows_.writeable() && used_.writeable() && codes && sketch) return;
-    throw py::value_error("the index's arrays are read-only; open it with writable=True");
+    if ((rows_stay || rows_.writeable()) && used_.writeable() && codes && sketch) return;
+    throw py::value_error("the index's arrays are read-only; expected writable ones");
   }
 
   std::size_t capacity() const { return static_cast<std::size_t>(rows_.shape(0)); }
@@ -172,6 +172,7 @@ class PyIndex {
 
 double read_seconds(const py::array_t<std::uint8_t, py::array::c_style>& bytes,
                     std::size_t threads) {
+  if (threads < 1) throw py::value_error("threads is 0; expected at least 1");
   Workers workers(threads, {});
   const std::uint8_t* data = bytes.data();
   const auto count = static_cast<std::size_t>(bytes.nbytes());
@@ -211,6 +212,7 @@ void bind_index(py::module_& m) {
            py::arg("rows"), py::kw_only(), py::arg("first"))
       .def("remove", &PyIndex::remove, "Mark a row unused and wipe it.", py::arg("row"))
       .def_property_readonly("size", &PyIndex::size, "Rows that were ever used end here.");
+  m.attr("MOST_DIMS") = kMostDims;
   m.def("block_bytes", &block_bytes, "Bytes of a block of 16 rows of so many groups.",
         py::arg("groups"));
   m.def("read_seconds", &read_seconds, "Seconds to read an array once, on so many threads.",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -79,23 +82,27 @@ def test_searches_during_changes_see_a_row_whole_or_not_at_all(sketched_rows) ->
     stop, problems = threading.Event(), []
 
     def change() -> None:
-        for turn in range(300):
-            index.update(100, new if turn % 2 else old)
-            index.remove(index.add(new))
-        stop.set()
+        try:
+            for turn in range(300):
+                index.update(100, new if turn % 2 else old)
+                index.remove(index.add(new))
+            problems.append("changed")
+        finally:
+            stop.set()
 
     def search() -> None:
+        probes = np.stack([old, new] * 8)  # so many that both threads of the index work
         while not stop.is_set():
-            for probe in (old, new):
-                scores = index.search(probe, 3, threshold=0.9).scores
-                problems.extend(s for s in scores.tolist() if s < 0.999)
+            for found in index.search_batch(probes, 3, threshold=0.9):
+                problems.extend(s for s in found.scores.tolist() if s < 0.999)
+        problems.append("searched")
 
     threads = [threading.Thread(target=target) for target in (change, search, search)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert problems == []
+    assert sorted(problems) == ["changed", "searched", "searched"]
     assert len(index) == len(sketched_rows)
 
 
@@ -113,3 +120,28 @@ def test_search_lets_other_python_threads_run() -> None:
         ticks += 1
     thread.join()
     assert ticks >= 5
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_child_of_a_fork_searches_and_ends(sketched_rows: np.ndarray, threads: int) -> None:
+    index = CosineIndex.build(sketched_rows, threads=threads)
+    probes = np.ascontiguousarray(sketched_rows[:8])
+    index.search_batch(probes, 1)
+    child = os.fork()
+    if child == 0:
+        found = index.search_batch(probes, 1)
+        right = [matches.indices[0] for matches in found] == list(range(8))
+        del index
+        os._exit(0 if right else 1)
+    assert os.waitstatus_to_exitcode(wait_for(child)) == 0
+
+
+def wait_for(child: int) -> int:
+    """Wait status of a child; it is killed, which is another status, if it hangs."""
+    for _ in range(500):
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return status
+        time.sleep(0.02)
+    os.kill(child, signal.SIGKILL)
+    return os.waitpid(child, 0)[1]

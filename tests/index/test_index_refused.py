@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgeface.errors import GalleryError
 from edgeface.index import CosineIndex
 from tests.index.conftest import unit_rows
 
@@ -49,6 +50,7 @@ def test_rows_of_another_layout_are_copied_right_or_refused(rows: np.ndarray) ->
         ({"threshold": 1.5}, "threshold is 1.5"),
         ({"threshold": float("nan")}, "threshold is nan"),
         ({"threads": 0}, "threads is 0"),
+        ({"threads": 10**6}, "threads is 1000000; expected 1 to 256"),
         ({"cpus": [9999]}, r"cpus are \[9999\]; expected some of"),
         ({"cpus": []}, "cpus are"),
         ({"isa": "mmx"}, "unknown ISA 'mmx'"),
@@ -94,6 +96,10 @@ def test_read_only_rows_are_accepted() -> None:
     rows = GOOD.copy()
     rows.flags.writeable = False
     assert CosineIndex.build(rows).search(rows[2], 1).indices.tolist() == [2]
+    index = CosineIndex.build(rows, copy=False)
+    assert index.search(rows[2], 1).indices.tolist() == [2]
+    with pytest.raises(GalleryError, match="can only be read"):
+        index.remove(2)
 
 
 def test_k_above_the_number_of_rows_gives_every_row() -> None:
