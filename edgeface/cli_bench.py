@@ -53,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print, and return 0."""
+    _refuse_idle_options(args)
     bundle = open_bundle(args.bundle)
     limits = {"runs": args.runs, "seconds": args.seconds, "threads": args.threads}
     if args.compare:
@@ -70,6 +71,15 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print_text(report)
     return 0
+
+
+def _refuse_idle_options(args: argparse.Namespace) -> None:
+    if args.compare and args.variant:
+        raise UsageError("--variant says what --compare says already: leave one of them out")
+    if args.batch > 1 and not args.compare:
+        raise UsageError("--batch goes with --compare: the stages take one face")
+    if args.csv and args.json:
+        raise UsageError("--csv and --json: expected one of them")
 
 
 def _two_variants(text: str) -> tuple[str, ...]:

@@ -157,11 +157,18 @@ def test_csv_has_the_columns_of_every_performance_table(bench) -> None:
         (("--runs", "0"), "not at least 1"),
         (("--seconds", "0"), "not more than 0"),
         (("--variant", "half"), "invalid choice: 'half'"),
+        (("--compare", "split,whole", "--variant", "split"), "leave one of them out"),
+        (("--batch", "4"), "--batch goes with --compare"),
     ],
 )
 def test_wrong_usage_is_2(bench, words: tuple, expected: str) -> None:
     code, out, err = bench(*words)
     assert (code, out) == (2, "") and expected in err
+
+
+def test_csv_and_json_at_once_are_wrong_usage(bench) -> None:
+    code, _, err = bench("--csv", "--json")
+    assert code == 2 and "expected one of them" in err
 
 
 def test_comparison_of_a_bundle_without_split_is_1(bench, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgeface.backends import Backend
-from edgeface.bench.figures import MIN_ROUNDS, orders, percentiles, ratio
+from edgeface.bench.figures import BLOCK, MIN_ROUNDS, orders, percentiles, ratio
 from edgeface.bench.models import open_models, rounds
 from edgeface.bundle import Bundle
 from edgeface.split import SplitBackend
@@ -69,7 +69,9 @@ def compare(
 
 
 def _verdict(variants: Sequence[str], times: Mapping[str, list]) -> dict[str, Any]:
-    first, second = (np.array(times[name]) for name in variants)
+    # The last rounds, where they make no whole block, would weigh as much as one.
+    end = len(times[variants[0]]) // BLOCK * BLOCK
+    first, second = (np.array(times[name][:end]) for name in variants)
     found = ratio(first, second, orders(len(first)))
     faster = None if found.faster is None else variants[found.faster]
     return {"ratio": {"of": list(variants), **asdict(found)}, "faster": faster}
