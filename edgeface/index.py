@@ -248,7 +248,7 @@ class CosineIndex:
             raise ValueError(f"k is {k!r}; expected a whole number of at least 1")
         least = -np.inf if threshold is None else require_threshold(threshold)
         found, counts = self._native.search(probes, k=min(int(k), 1 << 62), threshold=least)
-        return tuple(Matches(*pair) for pair in found), counts
+        return tuple(map(Matches._make, found)), counts
 
     def _bound(self, arrays: IndexArrays, size: int) -> _native.Index:
         return _native.Index(**arrays.members(), size=size, **self._workers)
