@@ -11,7 +11,8 @@ namespace edgeface {
 
 namespace {
 
-constexpr std::size_t kQuarters = 4;  // of a block: four rows each
+using Quarter = int32x4_t;            // the sums of four rows
+constexpr std::size_t kQuarters = 4;  // of a block
 
 // Four values of the probe beside each other in every lane: those of one group.
 inline int8x16_t four_bytes_to_all(const std::int8_t* values) noexcept {
@@ -53,22 +54,9 @@ inline unsigned survivors_i4(int32x4_t sum_i32x4, const float* terms, const Scan
   return lanes_that_reach(bound_f32x4, floor);
 }
 
-// Every block: its sums, then the survivors among its rows, four by four.
-template <auto block_sums, auto survivors_of>
-void scan_blocks(const std::uint8_t* blocks, std::size_t count, const ScanProbe& probe, float floor,
-                 std::uint16_t* survivors) noexcept {
-  for (std::size_t b = 0; b < count; ++b, blocks += block_bytes(probe.groups)) {
-    int32x4_t sums_i32x4[kQuarters];
-    block_sums(blocks, probe, sums_i32x4);
-    const auto* terms = reinterpret_cast<const float*>(blocks + probe.groups * kGroupBytes);
-    unsigned mask = 0;
-    for (std::size_t q = 0; q < kQuarters; ++q) {
-      mask |= survivors_of(sums_i32x4[q], terms + 4 * q, probe, floor) << (4 * q);
-    }
-    survivors[b] = static_cast<std::uint16_t>(mask);
-  }
-}
-
 }  // namespace
 
 }  // namespace edgeface
+
+// After the Quarter that it is written in.
+#include "scan_quarters.h"
