@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from export.checkpoint import load_checkpoint, save_checkpoint
+from export.dsanet import DsaNet
 from export.preprocessing import Preprocessing
 
-if TYPE_CHECKING:
-    from export.dsanet import DsaNet
-
 INPUT, OUTPUT = "image", "embedding"
+DESCRIPTION, CHECKPOINT = "source.json", "checkpoint.pt"
 
 
 @dataclass(frozen=True)
@@ -41,3 +41,42 @@ class Source:
         """The ways in which it can run: "whole", and "split" where backbone and head part."""
         splittable = self.net is not None and self.net.config.pooling == "attention"
         return ("whole", "split") if splittable else ("whole",)
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write ``source.json``, and ``checkpoint.pt`` of a DSA-Net, into the ONNX file's folder.
+
+        Returns
+        -------
+        list of Path
+            The files that make the source, the ONNX file among them.
+        """
+        fields = {
+            "name": self.name,
+            "onnx": self.onnx.name,
+            "preprocessing": asdict(self.preprocessing),
+            "dim": self.dim,
+            "licence": self.licence,
+        }
+        made = [self.onnx, folder / DESCRIPTION]
+        made[-1].write_text(json.dumps(fields, indent=1) + "\n")
+        if self.net is not None:
+            made.append(folder / CHECKPOINT)
+            save_checkpoint(self.net, made[-1])
+        return made
+
+    @classmethod
+    def load(cls, folder: Path) -> Source:
+        """Read what `save` wrote."""
+        fields = json.loads((folder / DESCRIPTION).read_text())
+        preprocessing = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in fields["preprocessing"].items()
+        }
+        checkpoint = folder / CHECKPOINT
+        return cls(
+            name=fields["name"],
+            onnx=folder / fields["onnx"],
+            preprocessing=Preprocessing(**preprocessing),
+            dim=fields["dim"],
+            net=load_checkpoint(checkpoint) if checkpoint.exists() else None,
+            licence=fields["licence"],
+        )
