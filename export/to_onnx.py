@@ -17,7 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from export.dsanet import Block, DsaNet
 
 OPSET = 17
-INPUT, OUTPUT = "image", "embedding"
+INPUT, OUTPUT, FEATURE = "image", "embedding", "feature"
 
 
 def fold(net: DsaNet) -> DsaNet:
@@ -37,13 +37,22 @@ def fold(net: DsaNet) -> DsaNet:
 
 def export_float(net: DsaNet, path: Path) -> None:
     """Write the folded network; input (N, 3, 112, 112), output (N, 512), not normalised."""
+    _export(fold(net), path, OUTPUT)
+
+
+def export_backbone(net: DsaNet, path: Path) -> None:
+    """Write the folded backbone alone; input (N, 3, 112, 112), output (N, C, 7, 7)."""
+    _export(fold(net).backbone, path, FEATURE)
+
+
+def _export(module: nn.Module, path: Path, output: str) -> None:
     torch.onnx.export(
-        fold(net),
+        module,
         (torch.zeros(1, 3, 112, 112),),
         str(path),
         dynamo=False,
         opset_version=OPSET,
         input_names=[INPUT],
-        output_names=[OUTPUT],
-        dynamic_axes={INPUT: {0: "batch"}, OUTPUT: {0: "batch"}},
+        output_names=[output],
+        dynamic_axes={INPUT: {0: "batch"}, output: {0: "batch"}},
     )
