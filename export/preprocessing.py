@@ -38,6 +38,11 @@ class Preprocessing:
         values = (ordered.astype(np.float32) - np.float32(self.mean)) / np.float32(self.std)
         return np.ascontiguousarray(values.transpose(0, 3, 1, 2))
 
+    def pixels(self, inputs: np.ndarray) -> np.ndarray:
+        """Undo :meth:`apply`: network input → float32 pixels (N, size, size, 3) in its colour order."""
+        values = np.ascontiguousarray(inputs.transpose(0, 2, 3, 1))
+        return np.rint(values * np.float32(self.std) + np.float32(self.mean))
+
     def manifest(self, *, name: str, layout: str = "NCHW", dtype: str = "float32") -> dict:
         """Return the manifest's "input" of an artefact that is fed like this.
 

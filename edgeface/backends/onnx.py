@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeface.backends.finite import require_finite
 from edgeface.errors import BackendUnavailableError, InferenceError
 
 
@@ -102,17 +103,6 @@ class OnnxBackend:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def require_finite(value: np.ndarray, *, name: str, output: str) -> None:
-    """Raise InferenceError if an output holds NaN or Inf."""
-    bad = value.size - int(np.isfinite(value).sum())
-    if bad:
-        raise InferenceError(
-            f"{name}: {bad} of {value.size} values of output {output!r} are NaN or Inf; "
-            "this result is not used",
-            step=f"{name} output scan",
-        )
 
 
 def runtime_version() -> str | None:
