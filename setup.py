@@ -63,10 +63,10 @@ class BuildNative(build_ext):
 
 DEMO = ["scikit-image", "matplotlib"]  # the photos that come with them
 BUILD = ["setuptools>=68", "wheel", "pybind11>=2.12", "cmake>=3.18"]  # as in pyproject.toml
-TEST = ["pytest>=8", "hypothesis", "jsonschema", *DEMO, *BUILD]
+TEST = ["pytest>=8", "hypothesis", "jsonschema", "ai-edge-litert", *DEMO, *BUILD]
 LINT = ["ruff", "clang-format"]
 BENCH = ["faiss-cpu", "usearch", "simsimd", "numkong", "threadpoolctl"]  # rivals, measured only
-EXPORT = ["torch==2.13.0", "onnx", "tqdm"]
+EXPORT = ["torch==2.13.0", "onnx", "tqdm", "ai-edge-litert", "flatbuffers"]
 
 setup(
     name="edgeface",

@@ -39,7 +39,7 @@ class Preprocessing:
         return np.ascontiguousarray(values.transpose(0, 3, 1, 2))
 
     def pixels(self, inputs: np.ndarray) -> np.ndarray:
-        """Undo :meth:`apply`: network input → float32 pixels (N, size, size, 3) in its colour order."""
+        """Undo :meth:`apply`: return pixels (N, size, size, 3) float32 in its order of colours."""
         values = np.ascontiguousarray(inputs.transpose(0, 2, 3, 1))
         return np.rint(values * np.float32(self.std) + np.float32(self.mean))
 

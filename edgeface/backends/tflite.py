@@ -25,7 +25,7 @@ _ERRORS = (ValueError, RuntimeError)  # what the runtimes raise; they have no cl
 
 
 class TfliteBackend:
-    """One TFLite model of batch size one. `run` may be called from several threads: they take turns.
+    """One TFLite model, of batch size one. Threads that call `run` take turns.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ class TfliteBackend:
             if value.shape != (rows, *port.shape):
                 raise ValueError(
                     f"{self._name}: input {port.name!r} has shape {value.shape}, expected "
-                    f"{(rows, *port.shape)}; the manifest's \"layout\" says the order of the axes"
+                    f'{(rows, *port.shape)}; the manifest\'s "layout" says the order of the axes'
                 )
             require_finite(value, name=self._name, output=port.name, side="input")
         return rows

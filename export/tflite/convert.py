@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from edgeface.backends.tflite import TfliteBackend
 from export.artefact import Artefact
+from export.errors import ExportError
 from export.preprocessing import Preprocessing
 from export.source import Source
 from export.tflite import ranges
@@ -48,12 +49,12 @@ def convert(
 
     Raises
     ------
-    ValueError
+    ExportError
         No network, or a variant or precision that there is none of.
     """
     del seed
     if source.net is None or variant not in source.variants or precision not in PRECISIONS:
-        raise ValueError(
+        raise ExportError(
             f"{source.name}: {variant!r} in {precision!r} cannot be written: expected one of "
             f"{source.variants} in one of {PRECISIONS}, of a DSA-Net; convert other networks "
             "through litert-torch (export/litert)"
@@ -77,7 +78,10 @@ def convert(
         output_layout="NHWC",
         built_with={"ai-edge-litert": version("ai-edge-litert")},
         details={
-            "preprocessing": asdict(source.preprocessing),
+            "preprocessing": {
+                key: list(value) if isinstance(value, tuple) else value
+                for key, value in asdict(source.preprocessing).items()
+            },
             "quantisation": _quantisation(graph, scales),
             "percentile": percentile if scales else None,
             "calibration_crops": len(calibration) if scales else 0,

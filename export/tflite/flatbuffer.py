@@ -32,7 +32,7 @@ def written(graph: Graph, quantisation: Mapping[str, Quantisation] | None = None
 class _Buffer(schema.BufferT):
     """A buffer whose bytes are aligned in the file: the generated packer leaves them anywhere."""
 
-    def Pack(self, builder: flatbuffers.Builder) -> int:  # noqa: N802 - the schema's name
+    def Pack(self, builder: flatbuffers.Builder) -> int:
         if self.data is None:
             return super().Pack(builder)
         data = self.data.tobytes()
@@ -59,7 +59,7 @@ class _QuantisationTable(schema.QuantizationParametersT):
     There are two vectors of eight-byte zeros for each filter. A tenth of the file was those.
     """
 
-    def Pack(self, builder: _Builder) -> int:  # noqa: N802 - the schema's name
+    def Pack(self, builder: _Builder) -> int:
         scale = builder.CreateNumpyVector(self.scale)
         key = self.zeroPoint.tobytes()
         if key not in builder.zero_points:

@@ -198,13 +198,13 @@ def _query_pool(graph: Graph, x: str, pool: QueryPooling) -> str:
     scores = layers.transpose(graph, scores, name="head.pool.by_query", order=(0, 2, 1))
     shares = layers.unary(graph, "SOFTMAX", scores, name="head.pool.shares", beta=1.0)
     pooled = layers.matmul(graph, shares, normal, name="head.pool")
-    return layers.reshape(graph, pooled, name="head.pooled", shape=(1, weight.shape[0] * len(weight[0])))
+    return layers.reshape(
+        graph, pooled, name="head.pooled", shape=(1, weight.shape[0] * len(weight[0]))
+    )
 
 
 def _linear(graph: Graph, x: str, layer: nn.Linear, *, name: str) -> str:
-    return layers.linear(
-        graph, x, name=name, weight=_array(layer.weight), bias=_array(layer.bias)
-    )
+    return layers.linear(graph, x, name=name, weight=_array(layer.weight), bias=_array(layer.bias))
 
 
 def _layer_norm(graph: Graph, x: str, norm: nn.LayerNorm, *, name: str) -> str:
