@@ -63,10 +63,11 @@ class BuildNative(build_ext):
 
 DEMO = ["scikit-image", "matplotlib"]  # the photos that come with them
 BUILD = ["setuptools>=68", "wheel", "pybind11>=2.12", "cmake>=3.18"]  # as in pyproject.toml
-TEST = ["pytest>=8", "hypothesis", "jsonschema", "ai-edge-litert", *DEMO, *BUILD]
+SIGNING = ["cryptography>=42"]  # boards too, where a public key is configured
+TEST = ["pytest>=8", "hypothesis", "jsonschema", "ai-edge-litert", *DEMO, *BUILD, *SIGNING]
 LINT = ["ruff", "clang-format"]
 BENCH = ["faiss-cpu", "usearch", "simsimd", "numkong", "threadpoolctl"]  # rivals, measured only
-EXPORT = ["torch==2.13.0", "onnx", "tqdm", "ai-edge-litert", "flatbuffers"]
+EXPORT = ["torch==2.13.0", "onnx", "tqdm", "ai-edge-litert", "flatbuffers", *SIGNING]
 
 setup(
     name="edgeface",
@@ -84,6 +85,7 @@ setup(
         "demo": DEMO,
         "test": TEST,
         "lint": LINT,
+        "signing": SIGNING,
         "export": EXPORT,
     },
     entry_points={"console_scripts": ["edgeface=edgeface.cli:main"]},

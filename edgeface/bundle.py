@@ -6,17 +6,16 @@ nowhere else. docs/bundle-format.md describes the file.
 
 from __future__ import annotations
 
-import io
 import json
-import math
-import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
+from edgeface.bundle_check import require_board, require_hashes, require_sizes
+from edgeface.bundle_summary import model_id, summarise, threshold_at
 from edgeface.container import (
     BUNDLE,
     member_hashes,
@@ -25,17 +24,19 @@ from edgeface.container import (
     replacing,
     write_members,
 )
-from edgeface.errors import (
-    BundleError,
-    BundleFormatError,
-    BundleIncompatibleError,
-    BundleIntegrityError,
+from edgeface.errors import BundleError, BundleFormatError
+from edgeface.manifest import MANIFEST_NAME, SIGNATURE_NAME, parse_manifest
+from edgeface.npz import load_npz
+from edgeface.signature import (
+    SIGNATURE_LIMIT_BYTES,
+    check_signatures,
+    format_signatures,
+    load_public_keys,
+    parse_signatures,
 )
-from edgeface.manifest import MANIFEST_NAME, parse_manifest
 
 DEFAULT_BUNDLE = Path(__file__).with_name("models") / "default.efb"
 _MANIFEST_LIMIT_BYTES = 1 << 20
-_ARRAYS_LIMIT_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,22 +49,41 @@ class Bundle:
         The ``.efb`` file. Members are read from it on demand and checked again then.
     manifest : dict
         The parsed manifest; shared, so do not change it.
+    manifest_bytes : bytes
+        ``manifest.json`` as it is stored: what signatures are over.
+    signatures : mapping of str to bytes
+        Key id to signature, as the file claims them; empty when it is not signed.
+    signed_by : tuple of str
+        Ids of the given public keys whose signatures hold; empty when none was given.
     """
 
     path: Path
     manifest: dict
+    manifest_bytes: bytes = field(repr=False)
+    signatures: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    signed_by: tuple[str, ...] = ()
 
     @classmethod
-    def open(cls, path: str | Path | None = None, *, board: str = "any") -> Bundle:
+    def open(
+        cls,
+        path: str | Path | None = None,
+        *,
+        board: str | None = "any",
+        public_key: str | Path | None = None,
+    ) -> Bundle:
         """Open and check a bundle.
 
         Parameters
         ----------
         path : str, Path or None
             An ``.efb`` file; None is the default bundle shipped inside the package.
-        board : str
+        board : str or None
             The board it shall run on, for example ``"rk3576"``. A bundle that lists ``"any"``
-            runs everywhere; one that does not must list ``board``.
+            runs everywhere; one that does not must list ``board``. None asks for no board, for
+            tools that do not run it.
+        public_key : str, Path or None
+            PEM file of the key that must have signed it, or a folder of such; None checks no
+            signature.
 
         Raises
         ------
@@ -73,6 +93,9 @@ class Bundle:
             Not a bundle, a member too many or missing, or a manifest that breaks a rule.
         BundleIntegrityError
             Truncated, or a member's length or hash is not the manifest's.
+        BundleSignatureError
+            A public key is given and no signature by it holds, or it cannot be read. Found before
+            anything in the manifest is believed.
         BundleIncompatibleError
             Made for other boards.
         """
@@ -82,14 +105,33 @@ class Bundle:
                 f"this installation has no default bundle ({place}): reinstall edgeface, or give "
                 "the path of an .efb file"
             )
+        keys = None if public_key is None else load_public_keys(public_key)
         sizes = member_sizes(place, BUNDLE)
         if MANIFEST_NAME not in sizes:
             raise BundleFormatError(f"{place} is not a bundle: it has no {MANIFEST_NAME}")
         data = read_member(place, MANIFEST_NAME, BUNDLE, limit_bytes=_MANIFEST_LIMIT_BYTES)
-        bundle = cls(place, parse_manifest(data, source=str(place)))
-        bundle._check_board(board)
-        bundle._check_members(sizes)
-        return bundle
+        signatures = _read_signatures(place) if SIGNATURE_NAME in sizes else {}
+        signed_by = ()
+        if keys is not None:
+            signed_by = check_signatures(data, signatures, keys=keys, source=str(place))
+        manifest = parse_manifest(data, source=str(place))
+        require_board(manifest, board, path=place)
+        require_sizes(manifest, sizes, path=place)
+        require_hashes(manifest, member_hashes(place, BUNDLE), path=place)
+        return cls(place, manifest, data, signatures, signed_by)
+
+    def checked_with(self, public_key: str | Path) -> Bundle:
+        """Return this bundle with its signatures checked, as ``Bundle.open`` does.
+
+        Raises
+        ------
+        BundleSignatureError
+            No signature by this key, or by one in this folder, holds.
+        """
+        keys = load_public_keys(public_key)
+        found, source = self.signatures, str(self.path)
+        names = check_signatures(self.manifest_bytes, found, keys=keys, source=source)
+        return replace(self, signed_by=names)
 
     @property
     def name(self) -> str:
@@ -107,11 +149,7 @@ class Bundle:
 
         Templates carry it, because a cosine between embeddings of two models means nothing.
         """
-        stage = self.stage("embedder")
-        spec = json.loads(json.dumps(stage["input"]), parse_int=float)  # 127 and 127.0 are one spec
-        file_hash = self.manifest["members"][stage["file"]]["sha256"]
-        text = file_hash + json.dumps(spec, sort_keys=True, separators=(",", ":"))
-        return sha256(text.encode("utf-8")).hexdigest()[:16]
+        return model_id(self.manifest)
 
     def stage(self, name: str) -> dict:
         """Return the manifest's entry of one stage; ``ValueError`` lists the stages there are."""
@@ -133,10 +171,10 @@ class Bundle:
         members = self.manifest["members"]
         if member not in members:
             raise ValueError(f"no member {member!r}: this bundle has {', '.join(sorted(members))}")
-        self._check_members(member_sizes(self.path, BUNDLE), hashes=False)
-        expected = members[member]
-        data = read_member(self.path, member, BUNDLE, limit_bytes=expected["bytes"])
-        self._check_hash(member, sha256(data).hexdigest())
+        require_sizes(self.manifest, member_sizes(self.path, BUNDLE), path=self.path)
+        limit = members[member]["bytes"]
+        data = read_member(self.path, member, BUNDLE, limit_bytes=limit)
+        require_hashes(self.manifest, {member: sha256(data).hexdigest()}, path=self.path)
         return data
 
     def threshold(self, far: float | None = None) -> float:
@@ -148,13 +186,7 @@ class Bundle:
             A false accept rate that the manifest lists; None is its default. Other rates are a
             ``ValueError`` that lists them: nothing is interpolated.
         """
-        thresholds = self.manifest["thresholds"]
-        wanted = thresholds["default_far"] if far is None else far
-        for row in thresholds["by_far"]:
-            if math.isclose(row["far"], wanted, rel_tol=1e-9):
-                return float(row["cosine"])
-        listed = ", ".join(f"{row['far']:g}" for row in thresholds["by_far"])
-        raise ValueError(f"no threshold for a false accept rate of {far}: there are {listed}")
+        return threshold_at(self.manifest["thresholds"], far)
 
     def selftest_vectors(self) -> dict[str, np.ndarray]:
         """Return the arrays of ``selftest.npz``: inputs and the outputs they must give."""
@@ -170,8 +202,8 @@ class Bundle:
         """
         data = self.read(member)
         try:
-            return _load_arrays(data)
-        except (ValueError, KeyError, OSError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+            return load_npz(data)
+        except ValueError as error:
             raise BundleFormatError(
                 f"bundle {self.path}: {member} is not an archive of plain arrays ({error}): "
                 "write it with numpy.savez"
@@ -179,59 +211,13 @@ class Bundle:
 
     def describe(self) -> dict:
         """Return what a person asks first, as plain JSON values."""
-        manifest = self.manifest
-        keys = ("name", "version", "format", "compatible", "quality", "thresholds", "accuracy",
-                "peak_memory_mb", "licences", "tools")  # fmt: skip
-        members = {name: entry["bytes"] for name, entry in manifest["members"].items()}
-        stages = manifest["stages"].items()
         return {
             "path": str(self.path),
             "model_id": self.model_id,
             "bytes": self.path.stat().st_size,
-            "members": members,
-            "stages": {name: _summary(stage, members) for name, stage in stages},
-            **{key: manifest[key] for key in keys},
+            "signature": {"by": sorted(self.signatures), "checked": list(self.signed_by)},
+            **summarise(self.manifest),
         }
-
-    def _check_board(self, board: str) -> None:
-        compatible = self.manifest["compatible"]
-        if "any" not in compatible and board not in compatible:
-            raise BundleIncompatibleError(
-                f"bundle {self.path} is for {', '.join(compatible)}; this board is {board!r}: use "
-                "a bundle made for it, or one for 'any'"
-            )
-
-    def _check_members(self, sizes: Mapping[str, int], *, hashes: bool = True) -> None:
-        expected = self.manifest["members"]
-        found = set(sizes) - {MANIFEST_NAME}
-        lacking, extra = set(expected) - found, found - set(expected)
-        for problem, names in (("lacks", lacking), ("has in excess", extra)):
-            if names:
-                raise BundleFormatError(
-                    f"bundle {self.path} {problem} {', '.join(sorted(names))}: its members must be "
-                    f"exactly those of {MANIFEST_NAME}"
-                )
-        for name in sorted(expected):
-            self._check_length(name, sizes[name])
-        for name, digest in member_hashes(self.path, BUNDLE).items() if hashes else ():
-            if name != MANIFEST_NAME:
-                self._check_hash(name, digest)
-
-    def _check_length(self, name: str, found: int) -> None:
-        expected = self.manifest["members"][name]["bytes"]
-        if found != expected:
-            raise BundleIntegrityError(
-                f"bundle {self.path}: {name} has {found} bytes, the manifest says {expected}: copy "
-                "or download it again"
-            )
-
-    def _check_hash(self, name: str, found: str) -> None:
-        expected = self.manifest["members"][name]["sha256"]
-        if found != expected:
-            raise BundleIntegrityError(
-                f"bundle {self.path}: {name} has SHA-256 {found[:16]}…, the manifest says "
-                f"{expected[:16]}…: the file is damaged or was changed; copy or download it again"
-            )
 
 
 def write_bundle(path: str | Path, manifest: dict, members: Mapping[str, bytes]) -> Bundle:
@@ -256,34 +242,49 @@ def write_bundle(path: str | Path, manifest: dict, members: Mapping[str, bytes])
     """
     place = Path(path)
     files = {name: members[name] for name in sorted(members)}
-    complete = {**manifest, "members": {name: _entry(data) for name, data in files.items()}}
+    listed = {
+        name: {"sha256": sha256(data).hexdigest(), "bytes": len(data)}
+        for name, data in files.items()
+    }
+    complete = {**manifest, "members": listed}
     text = json.dumps(complete, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    complete = parse_manifest(text.encode("utf-8"), source=str(place))
-    files = {MANIFEST_NAME: text.encode("utf-8") + b"\n", **files}
+    data = text.encode("utf-8")
+    parse_manifest(data, source=str(place))  # before anything is written
+    return _write(place, {MANIFEST_NAME: data + b"\n", **files})
+
+
+def write_signed(path: str | Path, bundle: Bundle, signatures: Mapping[str, bytes]) -> Bundle:
+    """Write a copy of a bundle with these signatures, atomically, and return it opened.
+
+    Everything else stays as it is stored, the manifest to the byte; ``path`` may be the bundle's
+    own. The signatures are not checked.
+
+    Parameters
+    ----------
+    signatures : mapping of str to bytes
+        Key id to signature, all that the copy shall carry; 1 to 8 of them.
+
+    Raises
+    ------
+    BundleError
+        The bundle changed since it was opened, or the disk refused the copy.
+    """
+    files = {MANIFEST_NAME: bundle.manifest_bytes}
+    files.update({name: bundle.read(name) for name in sorted(bundle.manifest["members"])})
+    files[SIGNATURE_NAME] = format_signatures(signatures)
+    return _write(Path(path), files)
+
+
+def _write(place: Path, files: Mapping[str, bytes]) -> Bundle:
     try:
         with replacing(place, mode=0o644) as temporary:
             write_members(temporary, files)
-            Bundle.open(temporary, board=complete["compatible"][0])
+            written = Bundle.open(temporary, board=None)
     except OSError as error:
         raise BundleError(f"cannot write bundle {place}: {error.strerror or error}") from error
-    return Bundle(place, complete)
+    return replace(written, path=place)
 
 
-def _entry(data: bytes) -> dict:
-    return {"sha256": sha256(data).hexdigest(), "bytes": len(data)}
-
-
-def _summary(stage: Mapping, members: Mapping[str, int]) -> dict:
-    keys = ("file", "format", "precision", "default_variant")
-    summary = {key: stage[key] for key in keys if key in stage}
-    inside = {key: _summary(stage[key], members) for key in ("split", "head") if key in stage}
-    return {**summary, "bytes": members[stage["file"]], **inside}
-
-
-def _load_arrays(data: bytes) -> dict[str, np.ndarray]:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:  # sizes before content: it may be a bomb
-        declared = sum(info.file_size for info in archive.infolist())
-    if declared > _ARRAYS_LIMIT_BYTES:
-        raise ValueError(f"{declared} bytes of arrays, at most {_ARRAYS_LIMIT_BYTES} are accepted")
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+def _read_signatures(path: Path) -> dict[str, bytes]:
+    data = read_member(path, SIGNATURE_NAME, BUNDLE, limit_bytes=SIGNATURE_LIMIT_BYTES)
+    return parse_signatures(data, source=str(path))

@@ -105,6 +105,12 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
         "--bundle", metavar="FILE", help="models to use (default: $EDGEFACE_BUNDLE, else built in)"
     )
     parser.add_argument(
+        "--public-key",
+        metavar="PEM",
+        help="refuse a bundle not signed by this key, or by one of this folder "
+        "(default: $EDGEFACE_PUBLIC_KEY, else no signature is asked for)",
+    )
+    parser.add_argument(
         "--threads", type=positive, default=1, metavar="N", help="CPU threads (default: 1)"
     )
     parser.add_argument(

@@ -11,8 +11,8 @@ from edgeface.bench.rows import circumstances, print_csv
 from edgeface.bench.stages import time_stages
 from edgeface.cli import positive
 from edgeface.cli_output import UsageError, print_json, print_rows
+from edgeface.configured import open_bundle
 from edgeface.manifest import VARIANTS
-from edgeface.pipeline import open_bundle
 from edgeface.split import choose_variant
 
 _EPILOG = """\
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, print, and return 0."""
     _refuse_idle_options(args)
-    bundle = open_bundle(args.bundle)
+    bundle = open_bundle(args.bundle, public_key=args.public_key)
     limits = {"runs": args.runs, "seconds": args.seconds, "threads": args.threads}
     if args.compare:
         if args.runs < MIN_ROUNDS:

@@ -6,6 +6,7 @@ import argparse
 
 import numpy as np
 
+from edgeface.cli_open import open_pipeline
 from edgeface.cli_output import first_names, print_json, progress, quality_text
 from edgeface.cli_photo import Photo, analyze_photo
 from edgeface.cli_store import add_gallery_argument, gallery_path, open_gallery, valid_name
@@ -48,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check every photo, enrol all in one transaction, and return 0."""
-    with Pipeline.open(args.bundle, threads=args.threads, variant=args.variant) as pipeline:
+    with open_pipeline(args, bundle=args.bundle) as pipeline:
         with open_gallery(args, pipeline.bundle, create=True) as gallery:
             photos = [
                 _fit_photo(analyze_photo(pipeline, path), args)

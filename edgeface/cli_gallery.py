@@ -7,8 +7,8 @@ from dataclasses import asdict
 
 from edgeface.cli_output import print_json, print_rows
 from edgeface.cli_store import add_gallery_argument, gallery_path, open_gallery, valid_name
+from edgeface.configured import open_bundle
 from edgeface.gallery import Gallery
-from edgeface.pipeline import open_bundle
 
 _EPILOG = """\
 examples:
@@ -44,7 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do one action and return 0."""
     create = args.action == "import"
-    with open_gallery(args, open_bundle(args.bundle), create=create) as gallery:
+    with open_gallery(
+        args, open_bundle(args.bundle, public_key=args.public_key), create=create
+    ) as gallery:
         {"list": _list, "remove": _remove, "export": _export, "import": _import}[args.action](
             args, gallery
         )

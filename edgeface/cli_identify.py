@@ -6,6 +6,7 @@ import argparse
 import time
 from typing import Any
 
+from edgeface.cli_open import open_pipeline
 from edgeface.cli_output import (
     face_figures,
     pick_threshold,
@@ -21,7 +22,6 @@ from edgeface.cli_photo import Photo, analyze_photo
 from edgeface.cli_store import add_gallery_argument, open_gallery
 from edgeface.draw import KNOWN, UNKNOWN, draw_faces
 from edgeface.gallery import Identification
-from edgeface.pipeline import Pipeline
 
 _EPILOG = """\
 Every face is named or said to be unknown: below the threshold, or too close between two people.
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Identify every face, print, and return 0 if anyone was recognised, else 3."""
-    with Pipeline.open(args.bundle, threads=args.threads, variant=args.variant) as pipeline:
+    with open_pipeline(args, bundle=args.bundle) as pipeline:
         threshold = pick_threshold(pipeline.bundle, args.far)
         margin = pipeline.bundle.manifest["thresholds"]["margin"]
         with open_gallery(args, pipeline.bundle) as gallery:

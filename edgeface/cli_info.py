@@ -12,8 +12,8 @@ import numpy as np
 import edgeface
 from edgeface import _native
 from edgeface.backends.onnx import runtime_version
-from edgeface.cli_output import print_json
-from edgeface.pipeline import open_bundle
+from edgeface.cli_output import print_json, signature_text
+from edgeface.configured import open_bundle
 
 _EPILOG = """\
 examples:
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print what is installed and return 0."""
-    bundle = open_bundle(args.bundle)
+    bundle = open_bundle(args.bundle, public_key=args.public_key)
     report: dict[str, Any] = {
         "version": edgeface.__version__,
         "python": platform.python_version(),
@@ -60,6 +60,7 @@ def _print_text(report: dict[str, Any]) -> None:
     print(f"  native     {native['isa']} (this CPU runs {', '.join(native['supported'])})")
     print(f"  bundle     {bundle['name']} {bundle['version']}, {bundle['bytes'] / 1e6:.2f} MB")
     print(f"             {bundle['path']}")
+    print(f"  signature  {signature_text(bundle['signature'])}")
     print(f"  model id   {bundle['model_id']} (templates belong to it)")
     for name, stage in bundle["stages"].items():
         print(f"  {name:<10} {stage['precision']} {stage['format']}, {stage['bytes'] / 1e6:.2f} MB")

@@ -118,6 +118,15 @@ def times_text(milliseconds: Mapping[str, float]) -> str:
     return ", ".join(f"{stage} {spent:.1f}" for stage, spent in milliseconds.items()) + " ms"
 
 
+def signature_text(signature: Mapping[str, Sequence[str]]) -> str:
+    """Return a bundle's ``describe()["signature"]`` for people."""
+    if signature["checked"]:
+        return f"by key {', '.join(signature['checked'])}, checked"
+    if signature["by"]:
+        return f"by key {', '.join(signature['by'])}, not checked: no public key is configured"
+    return "not signed"
+
+
 def first_names(names: Iterable[str], *, limit: int = 5) -> str:
     """Join names for an error text, at most `limit` of them."""
     listed = list(names)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from edgeface import _native, _reference
-from edgeface.cli_output import print_json
-from edgeface.pipeline import Pipeline
+from edgeface.cli_open import open_pipeline
+from edgeface.cli_output import print_json, signature_text
 
 _EPILOG = """\
 Runs the bundle's own test vectors through both models and compares the native search with its
@@ -29,10 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the checks, print what was measured, and return 0 or 1."""
     start = time.perf_counter()
-    with Pipeline.open(args.bundle, threads=args.threads, variant=args.variant) as pipeline:
+    with open_pipeline(args, bundle=args.bundle) as pipeline:
         report: dict[str, Any] = {
             "bundle": f"{pipeline.bundle.name} {pipeline.bundle.version}",
             "model_id": pipeline.bundle.model_id,
+            "signature": signature_text(pipeline.bundle.describe()["signature"]),
             "variant": pipeline.variant,
             "open_ms": round((time.perf_counter() - start) * 1000, 1),
             **{key: round(value, 5) for key, value in asdict(pipeline.selftest).items()},

@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from edgeface.cli_open import open_pipeline
 from edgeface.cli_output import (
     face_figures,
     pick_threshold,
@@ -19,7 +20,7 @@ from edgeface.cli_output import (
 )
 from edgeface.cli_photo import Photo, analyze_photo, short_name
 from edgeface.draw import KNOWN, UNKNOWN, draw_faces
-from edgeface.pipeline import Pipeline, Verification
+from edgeface.pipeline import Verification
 
 _EPILOG = """\
 The largest face of each photo is compared.
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare, print, and return 0 for one person or 3 for two."""
-    with Pipeline.open(args.bundle, threads=args.threads, variant=args.variant) as pipeline:
+    with open_pipeline(args, bundle=args.bundle) as pipeline:
         pick_threshold(pipeline.bundle, args.far)  # a wrong --far shows before the work
         photos = [analyze_photo(pipeline, path) for path in (args.first, args.second)]
         result = pipeline.compare(photos[0].faces[0], photos[1].faces[0], far=args.far)

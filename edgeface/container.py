@@ -31,10 +31,16 @@ from edgeface.errors import (
 
 MEMBER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _CHUNK_BYTES = 1 << 16
-_END = struct.Struct("<4sIIIIH")  # zip's end of central directory: see its appnote, 4.3.16
+# Zip's end of central directory, its 64-bit form's pointer, and a local header without name and
+# extra field: see its appnote, 4.3.16, 4.3.15, 4.3.7.
+_END = struct.Struct("<4sHHHHIIH")
+_END64_POINTER = b"PK\x06\x07"
+_END64_POINTER_BYTES = 20
+_LOCAL = struct.Struct("<4xHHH4xIIIHH")
+_DIRECTORY_LIMIT_BYTES = 1 << 16  # some 600 members; zipfile makes an object of each
 _ENCRYPTED_FLAGS = 0x1 | 0x40 | 0x2000  # traditional, strong, masked directory
 # What zipfile raises on a damaged file, by its documentation and by fuzzing.
-_ZIP_DAMAGE = (
+ZIP_DAMAGE = (
     zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, struct.error,
     NotImplementedError, UnicodeDecodeError, ValueError, OverflowError,
 )  # fmt: skip
@@ -66,6 +72,8 @@ def member_sizes(path: Path, kind: Kind) -> dict[str, int]:
 def read_member(path: Path, name: str, kind: Kind, *, limit_bytes: int) -> bytes:
     """Return one member; longer than ``limit_bytes`` is the kind's format error."""
     with _opened(path, kind) as archive:
+        if name not in archive.namelist():
+            raise kind.damage_error(f"{kind.noun} {path} has no {name}: was it replaced meanwhile?")
         found = archive.getinfo(name).file_size
         if found > limit_bytes:
             raise kind.format_error(
@@ -149,7 +157,7 @@ def _opened(path: Path, kind: Kind) -> Iterator[zipfile.ZipFile]:
     except OSError as error:
         reason = error.strerror or error
         raise kind.error(f"cannot read {kind.noun} {path}: {reason}; {_advice(error)}") from error
-    except _ZIP_DAMAGE as error:
+    except ZIP_DAMAGE as error:
         raise kind.damage_error(
             f"{kind.noun} {path} is damaged ({error}): copy or download it again"
         ) from error
@@ -184,17 +192,32 @@ def _require_both_ends(stream: BinaryIO, path: Path, kind: Kind) -> None:
         raise kind.format_error(
             f"{path} is not a {kind.noun}: it does not begin like a zip file (PK\\x03\\x04)"
         )
-    # zipfile searches backwards for a directory and would take that of a zip inside the zip,
-    # which is what a truncated bundle ends with. Ours ends with its own directory, exactly.
-    stream.seek(max(0, size - _END.size))
-    tail = stream.read(_END.size).ljust(_END.size, b"\0")
-    signature, _disks, _counts, length, offset, comment = _END.unpack(tail)
-    if signature != b"PK\x05\x06" or offset + length + _END.size != size or comment:
-        raise kind.damage_error(
-            f"{kind.noun} {path} is truncated or has something appended: it begins like a zip but "
-            "does not end with its directory; copy or download it again"
-        )
+    stream.seek(max(0, size - _END.size - _END64_POINTER_BYTES))
+    problem = end_problem(stream.read(), size=size)
+    if problem:
+        raise kind.damage_error(f"{kind.noun} {path} {problem}; copy or download it again")
     stream.seek(0)
+
+
+def end_problem(tail: bytes, *, size: int) -> str:
+    """Say what is wrong with a zip file's last 42 or more bytes; "" when they may be read on.
+
+    zipfile searches backwards for a directory and would take that of a zip inside the zip, which
+    is what a truncated file ends with. Ours end with their own directory, exactly, and with one
+    that is small.
+    """
+    end = tail[-_END.size :].ljust(_END.size, b"\0")
+    signature, _disk, _start, _here, _entries, length, offset, comment = _END.unpack(end)
+    if signature != b"PK\x05\x06" or offset + length + _END.size != size or comment:
+        return (
+            "is truncated or has something appended: it begins like a zip but does not end with "
+            "its directory"
+        )
+    if tail[-_END.size - _END64_POINTER_BYTES :].startswith(_END64_POINTER):
+        return "has a second, 64-bit directory, which would be read in place of its own"
+    if length > _DIRECTORY_LIMIT_BYTES:
+        return f"has a directory of {length} bytes, at most {_DIRECTORY_LIMIT_BYTES} are accepted"
+    return ""
 
 
 def _check_entries(archive: zipfile.ZipFile, path: Path, kind: Kind) -> None:
@@ -210,6 +233,27 @@ def _check_entries(archive: zipfile.ZipFile, path: Path, kind: Kind) -> None:
     if declared > held:
         raise kind.format_error(
             f"{kind.noun} {path}: members declare {declared} bytes, the whole file has {held}"
+        )
+    _check_layout(archive, path, kind)
+
+
+def _check_layout(archive: zipfile.ZipFile, path: Path, kind: Kind) -> None:
+    """No other reader finds another archive in it: no gap, no overlap, nothing told twice."""
+    end = 0
+    for info in sorted(archive.infolist(), key=lambda info: info.header_offset):
+        archive.fp.seek(info.header_offset)
+        local = _LOCAL.unpack(archive.fp.read(_LOCAL.size))
+        told = (info.flag_bits, info.compress_type, info.CRC, info.compress_size, info.file_size)
+        if info.header_offset != end or local[1:6] != told:
+            raise kind.format_error(
+                f"{kind.noun} {path}: the directory says of {info.filename} what the file does not "
+                f"hold at byte {end}: members follow one another without a gap; write it again"
+            )
+        end += _LOCAL.size + sum(local[6:]) + info.compress_size
+    if end != archive.start_dir:
+        raise kind.format_error(
+            f"{kind.noun} {path}: members end at byte {end}, the directory begins at byte "
+            f"{archive.start_dir}: nothing may be between; write it again"
         )
 
 

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from edgeface.cli_demo_scene import HEIGHT, WIDTH, View, compose, head
+from edgeface.cli_open import open_pipeline
 from edgeface.cli_output import print_json, print_rows, rounded, save_image
 from edgeface.draw import KNOWN, UNKNOWN, draw_faces
 from edgeface.errors import ImageError
@@ -79,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     start = time.perf_counter()
     portraits = {person: read_image(path) for person, path in paths.items()}
     spent = {"decode": (time.perf_counter() - start) * 1000}
-    with Pipeline.open(args.bundle, threads=args.threads, variant=args.variant) as pipeline:
+    with open_pipeline(args, bundle=args.bundle) as pipeline:
         enrolled = {p: pipeline.largest_face(image, name=p) for p, image in portraits.items()}
         heads = {p: head(image, enrolled[p].box) for p, image in portraits.items()}
         scene = compose(heads, _VIEWS)

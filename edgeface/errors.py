@@ -6,6 +6,7 @@
     ├── BundleError
     │   ├── BundleFormatError          not a bundle, or its manifest breaks a rule
     │   ├── BundleIntegrityError       damaged: wrong hash, truncated, failed self-test
+    │   ├── BundleSignatureError       a public key is configured, and no signature by it holds
     │   └── BundleIncompatibleError    made for another board
     ├── BackendError
     │   ├── BackendUnavailableError    (+ ImportError) runtime missing; text has the install line
@@ -39,6 +40,10 @@ class BundleFormatError(BundleError):
 
 class BundleIntegrityError(BundleError):
     """The bundle is damaged: wrong hash or length, truncated, or its self-test failed."""
+
+
+class BundleSignatureError(BundleError):
+    """The bundle is not signed as it must be, or that cannot be checked: it is not used."""
 
 
 class BundleIncompatibleError(BundleError):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgeface import roc
+from edgeface.cli_open import open_pipeline
 from edgeface.cli_output import UsageError, print_json, print_rows, progress, save_image
 from edgeface.errors import ImageError
 from edgeface.image import read_image
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     pairs = read_lfw_pairs(args.pairs, args.images) if args.pairs else folder_pairs(args.images)
     reports, curves = [], {}
     for bundle in args.bundle or [None]:
-        with Pipeline.open(bundle, threads=args.threads, variant=args.variant) as pipeline:
+        with open_pipeline(args, bundle=bundle) as pipeline:
             report, scores = evaluate(pipeline, pairs, args.images, aligned=args.aligned)
         reports.append(report)
         curves[report["bundle"]] = roc.roc_curve(scores, _labels(pairs))

@@ -13,6 +13,8 @@ from edgeface.schema import JsonError, first_problem, parse_json
 
 SCHEMA_PATH = Path(__file__).with_name("bundle_schema.json")
 MANIFEST_NAME = "manifest.json"
+SIGNATURE_NAME = "signature"
+_PROBLEM_LIMIT = 500  # characters: a field's name may be a megabyte long
 VARIANTS = ("whole", "split")
 """How an embedder can run: one network, or a backbone and the native head."""
 
@@ -54,7 +56,8 @@ def check_manifest(manifest: Any, *, source: str) -> None:
     problem = problem or _member_problem(manifest) or _variant_problem(manifest["stages"])
     problem = problem or _threshold_problem(manifest["thresholds"])
     if problem:
-        raise BundleFormatError(f"bundle {source}: {MANIFEST_NAME}: {problem}")
+        short = problem if len(problem) <= _PROBLEM_LIMIT else f"{problem[:_PROBLEM_LIMIT]}…"
+        raise BundleFormatError(f"bundle {source}: {MANIFEST_NAME}: {short}")
 
 
 def _format_problem(manifest: Any) -> str | None:
@@ -72,8 +75,9 @@ def _member_problem(manifest: dict) -> str | None:
             return (
                 f"{where}: found {file!r}, expected one of the members {', '.join(sorted(members))}"
             )
-    if MANIFEST_NAME in members:
-        return f"members: {MANIFEST_NAME} cannot hold its own hash: remove it from the list"
+    for name in (MANIFEST_NAME, SIGNATURE_NAME):
+        if name in members:
+            return f"members: {name} cannot be listed, its content follows from the list: remove it"
     return None
 
 
@@ -84,6 +88,9 @@ def _files(where: str, fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"{where}.file", value
         elif isinstance(value, Mapping):
             yield from _files(f"{where}.{key}", value)
+        elif key == "artefacts":
+            for number, entry in enumerate(value):
+                yield from _files(f"{where}.artefacts[{number}]", entry)
 
 
 def _variant_problem(stages: dict) -> str | None:

@@ -13,6 +13,7 @@ import numpy as np
 from edgeface.align import align
 from edgeface.backends import Backend, open_backend
 from edgeface.bundle import Bundle
+from edgeface.configured import open_bundle
 from edgeface.detect import Detection, Detector
 from edgeface.embed import Embedder
 from edgeface.errors import NoFaceError
@@ -105,6 +106,7 @@ class Pipeline:
         *,
         threads: int = 1,
         variant: str | None = None,
+        public_key: str | os.PathLike[str] | None = None,
     ) -> Pipeline:
         """Load a bundle's models and run its self-test.
 
@@ -117,17 +119,21 @@ class Pipeline:
             CPU threads of one inference, at least 1.
         variant
             "whole", "split", or None for the bundle's choice. Their embeddings compare.
+        public_key
+            PEM file of the key that must have signed the bundle, or a folder of such. None takes
+            EDGEFACE_PUBLIC_KEY's; without that no signature is asked for.
 
         Raises
         ------
         ValueError
             No such variant.
         BundleError
-            Missing, damaged or unsuitable bundle, one without this variant, or a failed self-test.
+            Missing, damaged or unsuitable bundle, one without this variant or the signature
+            asked for, or a failed self-test.
         BackendError
             The inference runtime is missing or refused a model.
         """
-        bundle = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
+        bundle = open_bundle(bundle, public_key=public_key)
         variant = choose_variant(bundle, variant)
         stage = bundle.stage("detector")
         model = bundle.read(stage["file"])
@@ -269,18 +275,6 @@ class Pipeline:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def open_bundle(path: str | os.PathLike[str] | None = None) -> Bundle:
-    """Open a bundle file; None takes EDGEFACE_BUNDLE's, else the one shipped in the package.
-
-    Raises
-    ------
-    BundleError
-        Missing, damaged or unsuitable.
-    """
-    chosen = path if path is not None else os.environ.get("EDGEFACE_BUNDLE") or None
-    return Bundle.open(chosen)
 
 
 def _area(detection: Detection) -> float:

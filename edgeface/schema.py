@@ -20,6 +20,10 @@ _TYPES: dict[str, tuple] = {
     "null": (type(None),),
 }
 _Check = Callable[[Any, Any], Optional[str]]
+_MAX_DEPTH = 32
+_MAX_INTEGER_DIGITS = 18
+# Half a surrogate pair cannot be printed; control characters a terminal would obey.
+_UNPRINTABLE = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
 
 
 class JsonError(ValueError):
@@ -27,32 +31,65 @@ class JsonError(ValueError):
 
 
 def parse_json(data: bytes) -> Any:
-    """Parse strict JSON: UTF-8, no duplicate keys, no NaN or infinity. Else ``JsonError``."""
+    """Parse strict JSON from a stranger.
+
+    UTF-8, no duplicate keys, no NaN or infinity, integers of at most 18 digits, nested at most
+    32 deep, no control characters in strings but tab and line end. Else ``JsonError``.
+    """
     try:
-        return json.loads(
+        value = json.loads(
             data.decode("utf-8"),
             object_pairs_hook=_unique_keys,
             parse_constant=_finite,
             parse_float=_finite,
+            parse_int=_short_integer,
         )
     except RecursionError as error:
         raise JsonError("nested too deeply") from error
     except ValueError as error:  # covers JSONDecodeError, UnicodeDecodeError and our own
         raise JsonError(str(error)) from error
+    _check_depth_and_texts(value)
+    return value
+
+
+def _check_depth_and_texts(document: Any) -> None:
+    # Not by recursion: what reads the result recurses, and would fail in the middle.
+    level, depth = [document], 0
+    while level:
+        depth += 1
+        if depth > _MAX_DEPTH:
+            raise JsonError("nested too deeply")
+        held = [item for value in level for item in _contents(value)]
+        if any(isinstance(item, str) and _UNPRINTABLE.search(item) for item in held):
+            raise JsonError("a string with a control character or half a surrogate pair")
+        level = [item for item in held if isinstance(item, (dict, list))]
+
+
+def _contents(value: Any) -> list:
+    if isinstance(value, dict):
+        return [*value.keys(), *value.values()]
+    return value if isinstance(value, list) else [value]
 
 
 def _unique_keys(pairs: list[tuple]) -> dict:
     result = dict(pairs)
     if len(result) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise JsonError(f"key {next(k for k in keys if keys.count(k) > 1)!r} appears twice")
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        raise JsonError(f"key {twice[:80]!r} appears twice")
     return result
+
+
+def _short_integer(text: str) -> int:
+    if len(text) > _MAX_INTEGER_DIGITS:  # Python 3.9 takes minutes for a million digits
+        raise JsonError(f"an integer of {len(text)} characters")
+    return int(text)
 
 
 def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise JsonError(f"{text} is not a finite number")
+        raise JsonError(f"{text[:40]} is not a finite number")
     return value
 
 

@@ -28,7 +28,9 @@ PUBLIC_NAMES_LIMIT = 15
 # Lowest first. A module imports from its own layer and from those below it.
 LAYERS = [
     ["errors", "schema", "_imageheader", "_reference", "_reference_head", "_native"],
-    ["image", "container", "manifest", "bundle", "backends", "backends.*"],
+    ["image", "container", "manifest", "npz", "signature", "bundle_*", "backends", "backends.*"],
+    ["bundle"],
+    ["configured"],
     ["index_arrays", "kernels"],
     ["index", "index_*"],
     ["detect", "detect_*", "align", "quality", "embed", "gallery", "gallery_*", "selftest"],
@@ -40,7 +42,8 @@ LAYERS = [
 # Narrower than their layer: these meet the rest of edgeface here and nowhere else.
 ONLY = {
     "backends*": ["errors", "backends", "backends.*"],
-    "bundle": ["errors", "container", "manifest"],
+    "bundle*": ["errors", "container", "manifest", "npz", "signature", "bundle_*"],
+    "signature": ["errors"],
     "gallery*": ["errors", "schema", "container", "_native", "index", "gallery_*"],
     "index*": ["errors", "schema", "container", "_native", "index_*"],
 }
@@ -50,6 +53,7 @@ RUNTIME_PACKAGES = {"edgeface", "numpy", "cv2"}
 LAZY_PACKAGES = {
     "backends.*": {"onnxruntime", "ai_edge_litert", "tflite_runtime"},
     "cli*": {"onnxruntime"},
+    "signature": {"cryptography"},
     "demo": {"skimage", "matplotlib"},
 }
 FORBIDDEN = {"torch", "onnx", "export", "boards", "timm", "tests"}

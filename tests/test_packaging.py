@@ -163,7 +163,9 @@ def test_metadata_names_version_pythons_and_three_dependencies(metadata, version
         assert f"Programming Language :: Python :: 3.{minor}" in metadata.get_all("Classifier")
     needed = [r for r in metadata.get_all("Requires-Dist") if "extra ==" not in r]
     assert sorted(needed) == ["numpy", "onnxruntime", "opencv-python-headless"]
-    assert set(metadata.get_all("Provides-Extra")) == {"bench", "demo", "export", "lint", "test"}
+    assert set(metadata.get_all("Provides-Extra")) == {
+        "bench", "demo", "export", "lint", "signing", "test",
+    }  # fmt: skip
 
 
 def test_console_script_is_the_command_line(wheel: Path) -> None:

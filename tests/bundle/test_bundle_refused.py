@@ -185,7 +185,7 @@ def test_members_that_overlap_are_refused(forge, tmp_path):
     path = forge()
     first, second = (directory_entry(path, f"{name}.onnx") for name in ("detector", "embedder"))
     patch(path, second + 42, path.read_bytes()[first + 42 : first + 46])  # both start at the first
-    with pytest.raises(BundleIntegrityError, match="is damaged"):
+    with pytest.raises(BundleFormatError, match="members follow one another without a gap"):
         Bundle.open(path)
 
 

@@ -1,0 +1,14 @@
+"""What most commands open: the pipeline, as their common options say."""
+
+from __future__ import annotations
+
+import argparse
+
+from edgeface.pipeline import Pipeline
+
+
+def open_pipeline(args: argparse.Namespace, *, bundle: str | None) -> Pipeline:
+    """Open a bundle with a command's common options; errors as ``Pipeline.open`` has."""
+    return Pipeline.open(
+        bundle, threads=args.threads, variant=args.variant, public_key=args.public_key
+    )
