@@ -50,9 +50,10 @@ $(VENV)/.edgeface-demo: $(native) | $(VENV)/pyvenv.cfg
 	$(pip_install) --editable '.[demo]'
 	@touch $@
 
-$(VENV)/.edgeface-test: $(native) export/requirements.txt | $(VENV)/pyvenv.cfg
+$(VENV)/.edgeface-test: $(native) export/requirements.txt export/requirements-importers.txt | $(VENV)/pyvenv.cfg
 	@echo "Building edgeface and installing its test packages into $(VENV): minutes at first ..."
-	$(pip_install) --editable '.[demo,test]' --requirement export/requirements.txt
+	$(pip_install) --editable '.[demo,test]' --requirement export/requirements.txt \
+	  --requirement export/requirements-importers.txt
 	@touch $@
 
 $(VENV)/.edgeface-bench: $(native) export/requirements.txt | $(VENV)/pyvenv.cfg

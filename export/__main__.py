@@ -13,6 +13,7 @@ COMMANDS = {
     "label detector": ("export.detector_labels", "the teacher's median labels, to train on"),
     "train detector": ("export.detector_train", "train the detector on composed scenes"),
     "quantise detector": ("export.detector_quantise", "detector to float and INT8 ONNX"),
+    "import": ("export.importers.command", "an embedder of others: EdgeFace, FaceNet, any ONNX"),
     "split": ("export.split", "add backbone and head to a bundle, beside the whole embedder"),
     "pack": ("export.pack", "embedder to ONNX, thresholds, self-test, card: one .efb bundle"),
 }

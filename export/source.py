@@ -27,6 +27,7 @@ class Source:
     dim : length of the embedding.
     net : the network itself where it is our DSA-Net: only that can be split and written directly.
     licence : "weights" (SPDX identifier, or what its author says), "source" (who made it).
+    notes : what an importer changed on the way, and what to know of it.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Source:
     dim: int
     net: DsaNet | None = None
     licence: dict = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -56,6 +58,7 @@ class Source:
             "preprocessing": asdict(self.preprocessing),
             "dim": self.dim,
             "licence": self.licence,
+            "notes": self.notes,
         }
         made = [self.onnx, folder / DESCRIPTION]
         made[-1].write_text(json.dumps(fields, indent=1) + "\n")
@@ -79,4 +82,5 @@ class Source:
             dim=fields["dim"],
             net=load_checkpoint(checkpoint) if checkpoint.exists() else None,
             licence=fields["licence"],
+            notes=tuple(fields["notes"]),
         )

@@ -1,6 +1,6 @@
 """The embedding teacher: EdgeFace-XS (Idiap, BSD-3-Clause), through timm.
 
-Needs ``timm`` and ``safetensors`` (export/requirements-teacher.txt); used to train, never shipped.
+Needs export/requirements-importers.txt; used to train, never shipped.
 """
 
 from __future__ import annotations
@@ -12,16 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from export import faces
+from export.importers.edgeface import build
+from export.importers.state import read_state
 
 FEATURES = ((32, 28), (64, 14), (100, 7))
-
-
-def _declare_torchvision_operators() -> torch.library.Library:
-    """Let timm import a torchvision whose CUDA operators cannot load beside a CPU torch."""
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    for name in ("nms", "qnms"):
-        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    return library
 
 
 def normalise(images: np.ndarray) -> Tensor:
@@ -34,12 +28,7 @@ class Teacher(nn.Module):
 
     def __init__(self, weights: Path):
         super().__init__()
-        self._library = _declare_torchvision_operators()
-        import timm
-        from safetensors.torch import load_file
-
-        self.net = timm.create_model("edgenext_x_small", num_classes=512)
-        self.net.load_state_dict(load_file(weights))
+        self.net = build(read_state(weights), file=weights)
         self.eval().requires_grad_(False)
 
     def forward(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
