@@ -7,6 +7,9 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from edgeface.errors import EdgeFaceError
+from export.errors import ExportError
+
 # Each module has add_arguments(parser) and run(args) -> exit code; only the named one is imported.
 COMMANDS = {
     "train embedder": ("export.distil_train", "distil DSA-Net from the teacher"),
@@ -16,6 +19,12 @@ COMMANDS = {
     "import": ("export.importers.command", "an embedder of others: EdgeFace, FaceNet, any ONNX"),
     "split": ("export.split", "add backbone and head to a bundle, beside the whole embedder"),
     "pack": ("export.pack", "embedder to ONNX, thresholds, self-test, card: one .efb bundle"),
+    "keygen": ("export.keygen", "make a key that signs bundles"),
+    "sign": ("export.sign", "sign a bundle"),
+    "verify-signature": (
+        "export.verify_signature",
+        "is a bundle sound, and signed by that key?",
+    ),
 }
 
 
@@ -30,7 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     module = importlib.import_module(COMMANDS[name][0])
     parser = argparse.ArgumentParser(f"python -m export {name}", description=module.__doc__)
     module.add_arguments(parser)
-    return module.run(parser.parse_args(words[len(name.split()) :]))
+    try:
+        return module.run(parser.parse_args(words[len(name.split()) :]))
+    except (ExportError, EdgeFaceError) as error:
+        print(f"export {name}: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 ::
 
     ExportError
+    ├── SigningError   a key cannot be made, read or used
     └── VerifyError    artefacts differ from the float network by more than a gate allows
 
 A caller's mistake (shape, dtype, range) is a plain ``ValueError`` or ``TypeError`` instead.
@@ -14,6 +15,10 @@ from __future__ import annotations
 
 class ExportError(Exception):
     """Root of the tree: catch this to catch everything that ``export`` raises on purpose."""
+
+
+class SigningError(ExportError):
+    """A key cannot be made, read or used for a signature."""
 
 
 class VerifyError(ExportError):
