@@ -17,6 +17,7 @@ COMMANDS = {
     "train detector": ("export.detector_train", "train the detector on composed scenes"),
     "quantise detector": ("export.detector_quantise", "detector to float and INT8 ONNX"),
     "import": ("export.importers.command", "an embedder of others: EdgeFace, FaceNet, any ONNX"),
+    "verify": ("export.verify.command", "measure and judge every artefact against float"),
     "split": ("export.split", "add backbone and head to a bundle, beside the whole embedder"),
     "pack": ("export.pack", "embedder to ONNX, thresholds, self-test, card: one .efb bundle"),
     "keygen": ("export.keygen", "make a key that signs bundles"),

@@ -60,10 +60,12 @@ FORBIDDEN = {"torch", "onnx", "export", "boards", "timm", "tests"}
 VENDOR_RUNTIMES = ("onnxruntime", "tflite_runtime", "ai_edge_litert", "rknnlite")
 # Beside edgeface.bundle: what the training side measures with, which must be what doors run.
 EXPORT_MAY_IMPORT = {"edgeface.bundle", "edgeface.align", "edgeface.roc"}
-# Of these modules only: `run` of a target goes through the backend that doors have; what is signed
-# and how a key is named has one owner; the command prints a bundle's errors in one line.
+# Of these modules only: `run` of a target goes through the backend that doors have, and a split
+# artefact through their head; what is signed and how a key is named has one owner; the command
+# prints a bundle's errors in one line.
 EXPORT_ALSO = {
     "tflite.convert": {"edgeface.backends.tflite"},
+    "verify.embed": {"edgeface._native"},
     "signing": {"edgeface.signature"},
     "__main__": {"edgeface.errors"},
 }
