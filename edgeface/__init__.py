@@ -19,9 +19,10 @@ if TYPE_CHECKING:
         ImageError,
         NoFaceError,
     )
+    from edgeface.face import Face, Verification
     from edgeface.gallery import Gallery, Identification
     from edgeface.image import read_image
-    from edgeface.pipeline import Face, Pipeline, Verification
+    from edgeface.pipeline import Pipeline
     from edgeface.quality import Quality
 
     __version__: str
@@ -49,7 +50,7 @@ _HOME = {
     "Bundle": "bundle",
     "BundleError": "errors",
     "EdgeFaceError": "errors",
-    "Face": "pipeline",
+    "Face": "face",
     "Gallery": "gallery",
     "GalleryError": "errors",
     "Identification": "gallery",
@@ -57,7 +58,7 @@ _HOME = {
     "NoFaceError": "errors",
     "Pipeline": "pipeline",
     "Quality": "quality",
-    "Verification": "pipeline",
+    "Verification": "face",
     "read_image": "image",
 }
 

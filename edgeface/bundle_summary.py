@@ -51,4 +51,9 @@ def threshold_at(thresholds: Mapping, far: float | None) -> float:
 def _stage(stage: Mapping, members: Mapping[str, int]) -> dict:
     summary = {key: stage[key] for key in _STAGE_KEYS if key in stage}
     inside = {key: _stage(stage[key], members) for key in ("split", "head") if key in stage}
-    return {**summary, "bytes": members[stage["file"]], **inside}
+    summary = {**summary, "bytes": members[stage["file"]], **inside}
+    listed = [
+        {**_stage(entry, members), "variant": entry["variant"], "boards": entry["boards"]}
+        for entry in stage.get("artefacts", ())
+    ]
+    return {**summary, "artefacts": listed} if listed else summary

@@ -14,7 +14,7 @@ from typing import Any
 
 from edgeface.cli_output import UsageError, print_json
 from edgeface.errors import EdgeFaceError
-from edgeface.manifest import VARIANTS
+from edgeface.manifest import RUNTIMES, VARIANTS
 
 # Each module has add_arguments(parser) and run(args) -> exit code, and is imported only when its
 # command was asked for: "edgeface --help" loads neither OpenCV nor an inference runtime.
@@ -27,7 +27,7 @@ COMMANDS = {
     "gallery": ("edgeface.cli_gallery", "list, remove, export and import people"),
     "selftest": ("edgeface.cli_selftest", "check models and native code on this machine"),
     "eval": ("edgeface.evaluate", "measure accuracy on pairs of photos"),
-    "bench": ("edgeface.cli_bench", "measure speed here: stages, or embedder variants"),
+    "bench": ("edgeface.cli_bench", "measure speed here: stages, or embedder files"),
 }
 
 _EPILOG = """\
@@ -117,6 +117,11 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
         "--variant",
         choices=VARIANTS,
         help="embedder as one network, or backbone and native head (default: the bundle's choice)",
+    )
+    parser.add_argument(
+        "--runtime",
+        choices=RUNTIMES,
+        help="what runs the embedder, where the bundle has it for several (default: onnx)",
     )
 
 

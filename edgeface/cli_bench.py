@@ -1,30 +1,32 @@
-"""``edgeface bench``: how fast this machine is, and which variant of the embedder is faster."""
+"""``edgeface bench``: how fast this machine is, and which file of the embedder is faster."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
+from edgeface.artefact import Artefact, choose_artefact
 from edgeface.bench.compare import compare
 from edgeface.bench.figures import MIN_ROUNDS, PERCENTILES
 from edgeface.bench.rows import circumstances, print_csv
 from edgeface.bench.stages import time_stages
+from edgeface.bundle import Bundle
 from edgeface.cli import positive
 from edgeface.cli_output import UsageError, print_json, print_rows
 from edgeface.configured import open_bundle
-from edgeface.manifest import VARIANTS
-from edgeface.split import choose_variant
+from edgeface.manifest import RUNTIMES, VARIANTS
 
 _EPILOG = """\
-Without --compare: detect, align and embed one face of a generated 640x480 picture. With it: the
-embedder whole (one network) against split (backbone and native head), taking turns in one
-process, each first half the time.
+Without --compare: detect, align and embed one face of a generated 640x480 picture. With it: two
+of the embedder's files, taking turns in one process, each first half the time. A file is named
+by its variant, whole (one network) or split (backbone and native head), or runtime:variant.
 
 Milliseconds hold for this machine and this hour; compare ratios.
 
 examples:
   edgeface bench
   edgeface bench --compare split,whole
+  edgeface bench --compare tflite:split,onnx:split
   edgeface bench --compare split,whole --threads 2 --batch 8 --seconds 10 --json
   edgeface bench --csv --board rk3576 --commit "$(git rev-parse --short HEAD)"
 """
@@ -34,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     parser.epilog = _EPILOG
     parser.add_argument(
-        "--compare", type=_two_variants, metavar="A,B", help="two embedder variants: split,whole"
+        "--compare", type=_two_names, metavar="A,B", help="two embedder files: split,whole"
     )
     parser.add_argument(
         "--runs", type=positive, default=400, metavar="N", help="rounds (default: %(default)s)"
@@ -59,11 +61,17 @@ def run(args: argparse.Namespace) -> int:
     if args.compare:
         if args.runs < MIN_ROUNDS:
             raise UsageError(f"--runs {args.runs}: a comparison takes at least {MIN_ROUNDS}")
-        measured = compare(bundle, args.compare, batch=args.batch, **limits)
+        chosen = {name: _named(bundle, name, args.runtime) for name in args.compare}
+        measured = compare(bundle, chosen, batch=args.batch, **limits)
     else:
-        variant = choose_variant(bundle, args.variant)
-        measured = {"variant": variant, **time_stages(bundle, variant, **limits)}
-    report = {"setting": circumstances(bundle, threads=args.threads), **measured}
+        artefact = choose_artefact(bundle, variant=args.variant, runtime=args.runtime)
+        chosen = {artefact.title: artefact}
+        named = {"variant": artefact.variant, "runtime": artefact.runtime}
+        measured = {**named, **time_stages(bundle, artefact, **limits)}
+    report = {
+        "setting": circumstances(bundle, list(chosen.values()), threads=args.threads),
+        **measured,
+    }
     if args.json:
         print_json(report)
     elif args.csv:
@@ -82,14 +90,19 @@ def _refuse_idle_options(args: argparse.Namespace) -> None:
         raise UsageError("--csv and --json: expected one of them")
 
 
-def _two_variants(text: str) -> tuple[str, ...]:
+def _two_names(text: str) -> tuple[str, ...]:
     names = tuple(text.split(","))
-    if sorted(names) != sorted(VARIANTS):
-        raise argparse.ArgumentTypeError(f"{text!r}, expected {' or '.join(_ORDERS)}")
+    known = {*VARIANTS, *(f"{runtime}:{variant}" for runtime in RUNTIMES for variant in VARIANTS)}
+    if len(names) != 2 or names[0] == names[1] or not known.issuperset(names):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}, expected two different ones of {', '.join(sorted(known))}"
+        )
     return names
 
 
-_ORDERS = (",".join(VARIANTS), ",".join(reversed(VARIANTS)))
+def _named(bundle: Bundle, name: str, runtime: str | None) -> Artefact:
+    own, _, variant = name.rpartition(":")
+    return choose_artefact(bundle, variant=variant, runtime=own or runtime)
 
 
 def _duration(text: str) -> float:

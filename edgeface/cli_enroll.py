@@ -11,8 +11,9 @@ from edgeface.cli_output import first_names, print_json, progress, quality_text
 from edgeface.cli_photo import Photo, analyze_photo
 from edgeface.cli_store import add_gallery_argument, gallery_path, open_gallery, valid_name
 from edgeface.errors import EdgeFaceError
+from edgeface.face import Face
 from edgeface.gallery import Gallery
-from edgeface.pipeline import Face, Pipeline
+from edgeface.pipeline import Pipeline
 
 _EPILOG = """\
 Every photo must show one face of good quality, or nothing at all is enrolled; small faces in the

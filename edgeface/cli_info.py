@@ -11,7 +11,7 @@ import numpy as np
 
 import edgeface
 from edgeface import _native
-from edgeface.backends.onnx import runtime_version
+from edgeface.backends import onnx, tflite
 from edgeface.cli_output import print_json, signature_text
 from edgeface.configured import open_bundle
 
@@ -37,7 +37,8 @@ def run(args: argparse.Namespace) -> int:
         "runtime": {
             "numpy": np.__version__,
             "opencv": cv2.__version__,
-            "onnxruntime": runtime_version(),
+            "onnxruntime": onnx.runtime_version(),
+            "tflite": tflite.runtime_version(),
         },
         "native": {"isa": _native.active_isa(), "supported": list(_native.supported_isas())},
         "bundle": bundle.describe(),
@@ -65,6 +66,7 @@ def _print_text(report: dict[str, Any]) -> None:
     for name, stage in bundle["stages"].items():
         print(f"  {name:<10} {stage['precision']} {stage['format']}, {stage['bytes'] / 1e6:.2f} MB")
         _print_variants(stage)
+        _print_artefacts(stage)
     _print_thresholds(bundle["thresholds"])
     print(f"  licences   weights {bundle['licences']['weights']}")
     for kind in ("data", "teachers"):
@@ -82,6 +84,14 @@ def _print_variants(stage: dict[str, Any]) -> None:
         f"             {split['precision']} {split['format']}, {split['bytes'] / 1e6:.2f} MB, and "
         f"a native {head['precision']} head, {head['bytes'] / 1e6:.2f} MB"
     )
+
+
+def _print_artefacts(stage: dict[str, Any]) -> None:
+    for entry in stage.get("artefacts", ()):
+        print(
+            f"             {entry['format']} {entry['variant']}: {entry['precision']}, "
+            f"{entry['bytes'] / 1e6:.2f} MB, for {', '.join(entry['boards'])}"
+        )
 
 
 def _print_thresholds(thresholds: dict[str, Any]) -> None:

@@ -10,5 +10,9 @@ from edgeface.pipeline import Pipeline
 def open_pipeline(args: argparse.Namespace, *, bundle: str | None) -> Pipeline:
     """Open a bundle with a command's common options; errors as ``Pipeline.open`` has."""
     return Pipeline.open(
-        bundle, threads=args.threads, variant=args.variant, public_key=args.public_key
+        bundle,
+        threads=args.threads,
+        variant=args.variant,
+        runtime=args.runtime,
+        public_key=args.public_key,
     )

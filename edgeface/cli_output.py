@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from edgeface.bundle import Bundle
-    from edgeface.pipeline import Face
+    from edgeface.face import Face
 
 Item = TypeVar("Item")
 _PROGRESS_AFTER_S = 2.0

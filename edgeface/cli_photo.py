@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from edgeface.errors import NoFaceError
+from edgeface.face import Face
 from edgeface.image import read_image
-from edgeface.pipeline import Face, Pipeline
+from edgeface.pipeline import Pipeline
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
             "model_id": pipeline.bundle.model_id,
             "signature": signature_text(pipeline.bundle.describe()["signature"]),
             "variant": pipeline.variant,
+            "runtime": pipeline.runtime,
             "open_ms": round((time.perf_counter() - start) * 1000, 1),
             **{key: round(value, 5) for key, value in asdict(pipeline.selftest).items()},
         }

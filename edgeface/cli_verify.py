@@ -20,7 +20,7 @@ from edgeface.cli_output import (
 )
 from edgeface.cli_photo import Photo, analyze_photo, short_name
 from edgeface.draw import KNOWN, UNKNOWN, draw_faces
-from edgeface.pipeline import Verification
+from edgeface.face import Verification
 
 _EPILOG = """\
 The largest face of each photo is compared.

@@ -19,9 +19,10 @@ from edgeface.cli_open import open_pipeline
 from edgeface.cli_output import print_json, print_rows, rounded, save_image
 from edgeface.draw import KNOWN, UNKNOWN, draw_faces
 from edgeface.errors import ImageError
+from edgeface.face import Analysis, Face
 from edgeface.gallery import Gallery, Identification
 from edgeface.image import read_image
-from edgeface.pipeline import Analysis, Face, Pipeline
+from edgeface.pipeline import Pipeline
 
 _EPILOG = """\
 Enrols one person from a portrait, makes a picture with new views of her and of a stranger, finds

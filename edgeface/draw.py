@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from edgeface.face import Face
 from edgeface.image import require_image
-from edgeface.pipeline import Face
 
 KNOWN = (96, 174, 39)
 UNKNOWN = (60, 60, 214)

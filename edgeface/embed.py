@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
+from edgeface.artefact import Artefact
 from edgeface.backends import Backend
 from edgeface.errors import BundleIncompatibleError, InferenceError
 from edgeface.image import require_image
@@ -20,8 +18,8 @@ class Embedder:
 
     Parameters
     ----------
-    stage
-        The manifest's "embedder" entry: input layout, colour order, mean, std and size.
+    artefact
+        The file that runs: input layout, colour order, mean, std and size, and the output.
     backend
         The loaded model. It stays the caller's to close.
 
@@ -31,9 +29,9 @@ class Embedder:
         The network takes something other than float32 input.
     """
 
-    def __init__(self, stage: Mapping[str, Any], backend: Backend) -> None:
-        spec = stage["input"]
-        self.dim = int(stage["dim"])
+    def __init__(self, artefact: Artefact, backend: Backend) -> None:
+        spec = artefact.input
+        self.dim = artefact.dim
         self.size = int(spec["height"])
         if spec["dtype"] != "float32":
             raise BundleIncompatibleError(
@@ -42,7 +40,7 @@ class Embedder:
             )
         self._backend = backend
         self._input = spec["name"]
-        self._output = stage["outputs"][0]
+        self._output = artefact.embedding
         self._channels_first = spec["layout"] == "NCHW"
         self._rgb = spec["colour"] == "RGB"
         self._mean = np.asarray(spec["mean"], np.float32)

@@ -85,6 +85,7 @@ def evaluate(
     report = {
         "bundle": _title(pipeline),
         "variant": pipeline.variant,
+        "runtime": pipeline.runtime,
         "model_id": pipeline.bundle.model_id,
         "photos": len(photos),
         "photos_without_face": sum(e is None for e in found.values()),
@@ -95,8 +96,10 @@ def evaluate(
 
 
 def _title(pipeline: Pipeline) -> str:
-    split = ", split" if pipeline.variant == "split" else ""
-    return f"{pipeline.bundle.name} ({pipeline.bundle.stage('embedder')['precision']}{split})"
+    artefact = pipeline.artefact
+    split = ", split" if artefact.variant == "split" else ""
+    runtime = "" if artefact.runtime == "onnx" else f", {artefact.runtime}"
+    return f"{pipeline.bundle.name} ({artefact.precision}{split}{runtime})"
 
 
 def _embedding(pipeline: Pipeline, path: Path, *, aligned: bool) -> np.ndarray | None:

@@ -18,6 +18,9 @@ _PROBLEM_LIMIT = 500  # characters: a field's name may be a megabyte long
 VARIANTS = ("whole", "split")
 """How an embedder can run: one network, or a backbone and the native head."""
 
+RUNTIMES = ("onnx", "tflite")
+"""The formats that this version has a backend for."""
+
 
 @lru_cache(maxsize=1)
 def manifest_schema() -> dict:
@@ -100,6 +103,12 @@ def _variant_problem(stages: dict) -> str | None:
             "stages.embedder.default_variant: found 'split', but there is no field 'split': "
             "add it or choose 'whole'"
         )
+    for index, entry in enumerate(stage.get("artefacts", ())):
+        if entry["variant"] == "split" and "split" not in stage:
+            return (
+                f"stages.embedder.artefacts[{index}]: found a split file, but there is no field "
+                "'split' with the head for it: add that, or leave the file out"
+            )
     return None
 
 

@@ -4,72 +4,24 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 
 from edgeface.align import align
+from edgeface.artefact import Artefact, choose_artefact
 from edgeface.backends import Backend, open_backend
 from edgeface.bundle import Bundle
 from edgeface.configured import open_bundle
 from edgeface.detect import Detection, Detector
 from edgeface.embed import Embedder
 from edgeface.errors import NoFaceError
+from edgeface.face import Analysis, Face, Verification
 from edgeface.image import require_image
 from edgeface.quality import Quality, assess
 from edgeface.selftest import SelfTest, run_selftest
-from edgeface.split import choose_variant, open_embedder
-
-
-@dataclass(frozen=True, eq=False)
-class Face:
-    """One face of a photo.
-
-    Attributes
-    ----------
-    box
-        (x, y, width, height) in photo pixels; it may reach beyond the photo's edge.
-    score
-        The detector's confidence, 0 to 1.
-    landmarks
-        (5, 2) float32 photo pixels: right eye, left eye, nose, right and left mouth corner
-        ("right" is the person's right).
-    quality
-        What the quality gate measured, and its verdict.
-    embedding
-        (512,) float32 of length 1.
-    """
-
-    box: tuple[float, float, float, float]
-    score: float
-    landmarks: np.ndarray
-    quality: Quality
-    embedding: np.ndarray
-
-
-@dataclass(frozen=True)
-class Verification:
-    """Whether two faces are one person's; true in a condition only when they are.
-
-    `same` is ``score >= threshold``; both are cosines, -1 to 1.
-    """
-
-    same: bool
-    score: float
-    threshold: float
-
-    def __bool__(self) -> bool:
-        return self.same
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """Faces, largest first, and milliseconds of "detect", "align" (with quality) and "embed"."""
-
-    faces: tuple[Face, ...]
-    milliseconds: Mapping[str, float]
+from edgeface.split import open_embedder
 
 
 class Pipeline:
@@ -82,22 +34,23 @@ class Pipeline:
     ----------
     bundle
         The open bundle: name, version, model id, thresholds, licences.
-    variant
-        How the embedder runs: "whole" or "split".
+    artefact, variant, runtime
+        The embedder's file that runs, how ("whole" or "split") and on what ("onnx", "tflite").
     selftest
         What the self-test measured when the pipeline was opened.
     """
 
     def __init__(
-        self, bundle: Bundle, *, detector: Backend, embedder: Backend, variant: str = "whole"
+        self, bundle: Bundle, *, detector: Backend, embedder: Backend, artefact: Artefact
     ) -> None:
         self.bundle = bundle
-        self.variant = variant
+        self.artefact = artefact
+        self.variant, self.runtime = artefact.variant, artefact.runtime
         models = {"detector": detector, "embedder": embedder}
-        self.selftest: SelfTest = run_selftest(bundle, **models, variant=variant)
+        self.selftest: SelfTest = run_selftest(bundle, **models, artefact=artefact)
         self._backends = (detector, embedder)
         self._detector = Detector(bundle.stage("detector"), detector)
-        self._embedder = Embedder(bundle.stage("embedder"), embedder)
+        self._embedder = Embedder(artefact, embedder)
 
     @classmethod
     def open(
@@ -106,6 +59,7 @@ class Pipeline:
         *,
         threads: int = 1,
         variant: str | None = None,
+        runtime: str | None = None,
         public_key: str | os.PathLike[str] | None = None,
     ) -> Pipeline:
         """Load a bundle's models and run its self-test.
@@ -119,6 +73,9 @@ class Pipeline:
             CPU threads of one inference, at least 1.
         variant
             "whole", "split", or None for the bundle's choice. Their embeddings compare.
+        runtime
+            What runs the embedder: "onnx", "tflite", or None for the bundle's choice. Their
+            embeddings compare too. The detector runs on what the bundle has it for.
         public_key
             PEM file of the key that must have signed the bundle, or a folder of such. None takes
             EDGEFACE_PUBLIC_KEY's; without that no signature is asked for.
@@ -126,22 +83,22 @@ class Pipeline:
         Raises
         ------
         ValueError
-            No such variant.
+            No such variant or runtime.
         BundleError
-            Missing, damaged or unsuitable bundle, one without this variant or the signature
-            asked for, or a failed self-test.
+            Missing, damaged or unsuitable bundle, one without this variant for this runtime or
+            without the signature asked for, or a failed self-test.
         BackendError
             The inference runtime is missing or refused a model.
         """
         bundle = open_bundle(bundle, public_key=public_key)
-        variant = choose_variant(bundle, variant)
+        artefact = choose_artefact(bundle, variant=variant, runtime=runtime)
         stage = bundle.stage("detector")
         model = bundle.read(stage["file"])
         with ExitStack() as opened:
             enter = opened.enter_context
             detector = enter(open_backend(stage, model, threads=threads, name="detector"))
-            embedder = enter(open_embedder(bundle, variant=variant, threads=threads))
-            pipeline = cls(bundle, detector=detector, embedder=embedder, variant=variant)
+            embedder = enter(open_embedder(bundle, artefact, threads=threads))
+            pipeline = cls(bundle, detector=detector, embedder=embedder, artefact=artefact)
             opened.pop_all()  # all went well: the pipeline closes them
         return pipeline
 

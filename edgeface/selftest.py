@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgeface.artefact import Artefact
 from edgeface.backends import Backend
 from edgeface.bundle import Bundle
 from edgeface.errors import BundleFormatError, BundleIntegrityError
@@ -48,11 +49,11 @@ class SelfTest:
 
 
 def run_selftest(
-    bundle: Bundle, *, detector: Backend, embedder: Backend, variant: str = "whole"
+    bundle: Bundle, *, detector: Backend, embedder: Backend, artefact: Artefact
 ) -> SelfTest:
     """Run the bundle's self-test vectors through both models.
 
-    Each `variant` of the embedder has embeddings of its own to meet, for the same inputs.
+    `embedder` runs `artefact`. Each has embeddings of its own to meet, for the same pictures.
 
     Raises
     ------
@@ -64,18 +65,19 @@ def run_selftest(
         A run failed or gave NaN.
     """
     vectors = bundle.selftest_vectors()
-    wanted = _vector(vectors, _EXPECTED[variant], bundle)
-    cosine, collapse = _embedder_figures(bundle, vectors, embedder, expected=wanted)
+    cosine, collapse = _embedder_figures(bundle, vectors, embedder, artefact)
     error = _detector_error(bundle, vectors, detector)
     return SelfTest(cosine, collapse, error)
 
 
 def _embedder_figures(
-    bundle: Bundle, vectors: Mapping[str, np.ndarray], backend: Backend, *, expected: np.ndarray
+    bundle: Bundle, vectors: Mapping[str, np.ndarray], backend: Backend, artefact: Artefact
 ) -> tuple[float, float]:
-    stage = bundle.stage("embedder")
-    found = backend.run({stage["input"]["name"]: _vector(vectors, "embedder_input", bundle)})
-    found_rows = _unit_rows(found[stage["outputs"][0]])
+    expected = _vector(vectors, artefact.selftest, bundle)
+    given = _vector(vectors, "embedder_input", bundle)
+    fed = artefact.fed(given, bundle.stage("embedder")["input"])
+    found = backend.run({artefact.input["name"]: fed})
+    found_rows = _unit_rows(found[artefact.embedding])
     if found_rows.shape != expected.shape or len(expected) < 2:
         raise BundleFormatError(
             f"{bundle.path}: self-test embeddings have shape {expected.shape}, the model gives "
@@ -113,7 +115,6 @@ def _detector_error(bundle: Bundle, vectors: Mapping[str, np.ndarray], backend: 
     return worst
 
 
-_EXPECTED = {"whole": "embedder_output", "split": "embedder_split_output"}
 _REMEDY = "reinstall the bundle, and the inference runtime at a version the bundle names"
 
 

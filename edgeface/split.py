@@ -1,7 +1,7 @@
 """The embedder's two variants: one network from pixels to embedding, or a backbone and our head.
 
-"whole" runs the bundle's embedder file alone. "split" runs the bundle's backbone file, convolutions
-only, on the inference runtime, and attention, pooling and projection in `_native.AttentionHead`.
+"whole" runs an embedder file alone. "split" runs a backbone file, convolutions only, on the
+inference runtime, and attention, pooling and projection in `_native.AttentionHead`.
 Both are a `Backend` of the same input and output, so that nothing else knows which one runs.
 """
 
@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from edgeface import _native
+from edgeface.artefact import Artefact
 from edgeface.backends import Backend, open_backend
 from edgeface.bundle import Bundle
-from edgeface.errors import BundleFormatError, BundleIncompatibleError, InferenceError
-from edgeface.manifest import VARIANTS
+from edgeface.errors import BundleFormatError, InferenceError
 
 
 class SplitBackend:
@@ -32,15 +32,24 @@ class SplitBackend:
         Name of the backbone's output.
     embedding
         Name under which `run` returns the embeddings.
+    channels_last
+        Whether the backbone gives (N, H, W, C).
     """
 
     def __init__(
-        self, backbone: Backend, head: _native.AttentionHead, *, feature: str, embedding: str
+        self,
+        backbone: Backend,
+        head: _native.AttentionHead,
+        *,
+        feature: str,
+        embedding: str,
+        channels_last: bool = False,
     ) -> None:
         self._backbone = backbone
         self._head = head
         self._feature = feature
         self._embedding = embedding
+        self._channels_last = channels_last
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Run one inference; as `edgeface.backends.Backend` says."""
@@ -48,7 +57,8 @@ class SplitBackend:
 
     def feature(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Run the backbone alone and return its feature maps (N, C, H, W)."""
-        return self._backbone.run(inputs)[self._feature]
+        found = self._backbone.run(inputs)[self._feature]
+        return np.ascontiguousarray(np.moveaxis(found, 3, 1)) if self._channels_last else found
 
     def embed(self, feature: np.ndarray) -> np.ndarray:
         """Run the head alone.
@@ -86,38 +96,16 @@ class SplitBackend:
         self.close()
 
 
-def choose_variant(bundle: Bundle, variant: str | None) -> str:
-    """Return the variant to run: the one asked for, or the bundle's choice for None.
-
-    Raises
-    ------
-    ValueError
-        There is no variant of that name.
-    BundleIncompatibleError
-        This bundle does not have it.
-    """
-    stage = bundle.stage("embedder")
-    if variant is None:
-        return stage.get("default_variant", "whole")
-    if variant not in VARIANTS:
-        raise ValueError(f"variant {variant!r}, expected None or one of {', '.join(VARIANTS)}")
-    if variant == "split" and "split" not in stage:
-        raise BundleIncompatibleError(
-            f"bundle {bundle.path} has the whole embedder only, no split one: leave the variant "
-            "out, or add it with: python -m export split"
-        )
-    return variant
-
-
-def open_embedder(bundle: Bundle, *, variant: str, threads: int = 1) -> Backend:
-    """Load the bundle's embedder in one of its variants.
+def open_embedder(bundle: Bundle, artefact: Artefact, *, threads: int = 1) -> Backend:
+    """Load one of the bundle's embedder files, with the native head where it needs one.
 
     Parameters
     ----------
     bundle
         The open bundle.
-    variant
-        "whole" or "split", from `choose_variant`.
+    artefact
+        From `edgeface.artefact.choose_artefact`; the backend takes what its `input` says and
+        returns embeddings as its `embedding`.
     threads
         CPU threads of the inference runtime, at least 1; the native head takes one.
 
@@ -128,17 +116,16 @@ def open_embedder(bundle: Bundle, *, variant: str, threads: int = 1) -> Backend:
     BackendError
         The inference runtime is missing or refused the model.
     """
-    stage = bundle.stage("embedder")
-    if variant == "whole":
-        return open_backend(stage, bundle.read(stage["file"]), threads=threads, name="embedder")
-    split = stage["split"]
-    head = _open_head(bundle, split["head"], dim=stage["dim"])
-    model = bundle.read(split["file"])
+    model, formatted = bundle.read(artefact.file), {"format": artefact.runtime}
+    if artefact.variant == "whole":
+        return open_backend(formatted, model, threads=threads, name="embedder")
+    head = _open_head(bundle, bundle.stage("embedder")["split"]["head"], dim=artefact.dim)
     return SplitBackend(
-        open_backend(split, model, threads=threads, name="embedder backbone"),
+        open_backend(formatted, model, threads=threads, name="embedder backbone"),
         head,
-        feature=split["outputs"][0],
-        embedding=stage["outputs"][0],
+        feature=artefact.output,
+        embedding=artefact.embedding,
+        channels_last=artefact.channels_last,
     )
 
 

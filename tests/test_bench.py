@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgeface.artefact import choose_artefact
 from edgeface.bench.compare import compare
 from edgeface.bench.figures import BLOCK, MIN_ROUNDS, median_interval, orders, percentiles, ratio
 from edgeface.bundle import Bundle
@@ -87,7 +88,9 @@ def test_percentiles_are_milliseconds() -> None:
 
 
 def test_comparison_times_both_variants_and_the_parts_of_split() -> None:
-    report = compare(Bundle.open(), ["split", "whole"], runs=160, seconds=30)
+    bundle = Bundle.open()
+    files = {name: choose_artefact(bundle, variant=name) for name in ("split", "whole")}
+    report = compare(bundle, files, runs=160, seconds=30)
     rows = report["rows"]
     assert list(rows) == ["split", "split: backbone", "split: head", "whole"]
     parts = rows["split: backbone"]["p50_ms"] + rows["split: head"]["p50_ms"]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from edgeface.draw import KNOWN, ascii_text, draw_faces
-from edgeface.pipeline import Face, Pipeline
+from edgeface.face import Face
+from edgeface.pipeline import Pipeline
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from edgeface.align import align
+from edgeface.artefact import Artefact
 from edgeface.backends.onnx import OnnxBackend
 from edgeface.embed import MAX_BATCH, Embedder
 from edgeface.errors import BundleIncompatibleError, InferenceError
@@ -19,14 +20,17 @@ _INPUT = {
 
 
 def _embedder(model: bytes, *, dim: int, **changes: object) -> Embedder:
-    stage = {"input": {**_INPUT, **changes}, "outputs": ["embedding"], "dim": dim}
-    return Embedder(stage, OnnxBackend(model))
+    artefact = Artefact(
+        "onnx", "whole", "float32", "embedder.onnx", {**_INPUT, **changes}, "embedding",
+        channels_last=False, embedding="embedding", dim=dim, selftest="embedder_output",
+    )  # fmt: skip
+    return Embedder(artefact, OnnxBackend(model))
 
 
 @pytest.fixture(scope="module")
 def embedder(pipeline: Pipeline) -> Embedder:
-    stage = pipeline.bundle.stage("embedder")
-    return Embedder(stage, OnnxBackend(pipeline.bundle.read(stage["file"])))
+    artefact = pipeline.artefact
+    return Embedder(artefact, OnnxBackend(pipeline.bundle.read(artefact.file)))
 
 
 @pytest.fixture(scope="module")

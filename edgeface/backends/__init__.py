@@ -38,7 +38,11 @@ def open_backend(
         from edgeface.backends.onnx import OnnxBackend
 
         return OnnxBackend(model_bytes, threads=threads, name=name)
+    if stage["format"] == "tflite":
+        from edgeface.backends.tflite import TfliteBackend
+
+        return TfliteBackend(model_bytes, threads=threads, name=name)
     raise BackendUnavailableError(
-        f"{name}: no backend for format {stage['format']!r}, this version runs 'onnx'; "
-        "use a bundle made for this board"
+        f"{name}: no backend for format {stage['format']!r}, this version runs 'onnx' and "
+        "'tflite'; use a bundle made for this board"
     )

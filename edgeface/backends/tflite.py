@@ -10,6 +10,7 @@ import importlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from types import TracebackType
 from typing import Any
 
@@ -168,14 +169,14 @@ class _Port:
 
 
 def runtime_version() -> str | None:
-    """Return the name and version of the runtime that is used, or None where there is none."""
-    try:
-        package = _runtime().__name__.partition(".")[0]
-    except BackendUnavailableError:
-        return None
-    metadata = importlib.import_module("importlib.metadata")
-    name = package.replace("_", "-")
-    return f"{name} {metadata.version(name)}"
+    """Return name and version of the runtime that is used, or None where none is installed."""
+    for package in RUNTIMES:
+        name = package.replace("_", "-")
+        try:
+            return f"{name} {metadata.version(name)}"
+        except metadata.PackageNotFoundError:
+            continue
+    return None
 
 
 def _runtime() -> Any:

@@ -1,4 +1,4 @@
-"""The embedder's variants against each other: one process, the same crops, taking turns."""
+"""The embedder's files against each other: one process, the same crops, taking turns."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeface.artefact import Artefact
 from edgeface.backends import Backend
 from edgeface.bench.figures import BLOCK, MIN_ROUNDS, orders, percentiles, ratio
 from edgeface.bench.models import open_models, rounds
@@ -17,25 +18,26 @@ from edgeface.bundle import Bundle
 from edgeface.split import SplitBackend
 
 WARMUP = 20
+Feed = Mapping[str, np.ndarray]  # what a backend's run takes
 
 
 def compare(
     bundle: Bundle,
-    variants: Sequence[str],
+    artefacts: Mapping[str, Artefact],
     *,
     runs: int,
     seconds: float,
     batch: int = 1,
     threads: int = 1,
 ) -> dict[str, Any]:
-    """Time two variants of a bundle's embedder, taking turns and each going first half the time.
+    """Time two files of a bundle's embedder, taking turns and each going first half the time.
 
     Parameters
     ----------
     bundle
         One that has both.
-    variants
-        Two names; the ratio is the first's time over the second's.
+    artefacts
+        Two of its files by the names to print; the ratio is the first's time over the second's.
     runs
         Rounds, at least `figures.MIN_ROUNDS`; fewer when `seconds` have passed.
     batch
@@ -44,13 +46,13 @@ def compare(
     Returns
     -------
     dict
-        Plain JSON values: a row of percentiles per variant and part, the ratio and its noise,
-        which one is faster, and the least cosine between the two variants' embeddings.
+        Plain JSON values: a row of percentiles per file and part, the ratio and its noise,
+        which one is faster, and the least cosine between the two files' embeddings.
     """
-    inputs = _inputs(bundle, batch)
-    with open_models(bundle, variants, threads=threads) as (_, models):
-        named = dict(zip(variants, models))
-        cosine = min(_least_cosine(*(_outputs(model, i) for model in models)) for i in inputs)
+    inputs = _inputs(bundle, artefacts, batch)
+    with open_models(bundle, list(artefacts.values()), threads=threads) as (_, models):
+        named = dict(zip(artefacts, models))
+        cosine = min(_least_cosine(*(_outputs(named[n], x) for n, x in i.items())) for i in inputs)
         for number in range(WARMUP):
             _timed(named, inputs[number % len(inputs)])
         times, first_leads = defaultdict(list), orders(runs)
@@ -61,9 +63,9 @@ def compare(
     return {
         "batch": batch,
         "warmup": WARMUP,
-        "runs": len(times[variants[0]]),
+        "runs": len(next(iter(times.values()))),
         "rows": {part: percentiles(times[part]) for part in sorted(times)},
-        **_verdict(variants, times),
+        **_verdict(list(artefacts), times),
         "cosine": cosine,
     }
 
@@ -77,20 +79,20 @@ def _verdict(variants: Sequence[str], times: Mapping[str, list]) -> dict[str, An
     return {"ratio": {"of": list(variants), **asdict(found)}, "faster": faster}
 
 
-def _timed(models: Mapping[str, Backend], image: dict[str, np.ndarray]) -> dict[str, float]:
-    """Run every model once, in order; seconds per variant, and per part of a split one."""
+def _timed(models: Mapping[str, Backend], images: Mapping[str, Feed]) -> dict[str, float]:
+    """Run every model once, in order; seconds per file, and per part of a split one."""
     spent = {}
     for name, model in models.items():
         if isinstance(model, SplitBackend):
-            spent.update(_timed_split(name, model, image))
+            spent.update(_timed_split(name, model, images[name]))
             continue
         start = time.perf_counter()
-        model.run(image)
+        model.run(images[name])
         spent[name] = time.perf_counter() - start
     return spent
 
 
-def _timed_split(name: str, model: SplitBackend, image: dict[str, np.ndarray]) -> dict[str, float]:
+def _timed_split(name: str, model: SplitBackend, image: Feed) -> dict[str, float]:
     start = time.perf_counter()
     feature = model.feature(image)
     middle = time.perf_counter()
@@ -99,14 +101,18 @@ def _timed_split(name: str, model: SplitBackend, image: dict[str, np.ndarray]) -
     return {name: end - start, f"{name}: backbone": middle - start, f"{name}: head": end - middle}
 
 
-def _inputs(bundle: Bundle, batch: int) -> list[dict[str, np.ndarray]]:
-    """The self-test's pictures, each as a batch of its own."""
-    name = bundle.stage("embedder")["input"]["name"]
+def _inputs(bundle: Bundle, artefacts: Mapping[str, Artefact], batch: int) -> list[dict[str, Feed]]:
+    """The self-test's pictures, each as a batch of its own, as each file is fed."""
+    spec = bundle.stage("embedder")["input"]
     pictures = bundle.selftest_vectors()["embedder_input"]
-    return [{name: np.repeat(picture[None], batch, axis=0)} for picture in pictures]
+    batches = [np.repeat(picture[None], batch, axis=0) for picture in pictures]
+    return [
+        {name: {one.input["name"]: one.fed(rows, spec)} for name, one in artefacts.items()}
+        for rows in batches
+    ]
 
 
-def _outputs(model: Backend, image: dict[str, np.ndarray]) -> np.ndarray:
+def _outputs(model: Backend, image: Feed) -> np.ndarray:
     (rows,) = model.run(image).values()
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 

@@ -6,33 +6,33 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
+from edgeface.artefact import Artefact
 from edgeface.backends import Backend, open_backend
 from edgeface.bundle import Bundle
 from edgeface.cli_output import progress
 from edgeface.selftest import run_selftest
-from edgeface.split import choose_variant, open_embedder
+from edgeface.split import open_embedder
 
 
 @contextmanager
 def open_models(
-    bundle: Bundle, variants: Sequence[str | None], *, threads: int
+    bundle: Bundle, artefacts: Sequence[Artefact], *, threads: int
 ) -> Iterator[tuple[Backend, list[Backend]]]:
-    """Load the detector and the embedder in each variant; every pair passes the self-test.
+    """Load the detector and these files of the embedder; every pair passes the self-test.
 
     Raises
     ------
     BundleError, BackendError
         As `edgeface.Pipeline.open`.
     """
-    chosen = [choose_variant(bundle, variant) for variant in variants]
     stage = bundle.stage("detector")
     model = bundle.read(stage["file"])
     with ExitStack() as opened:
         enter = opened.enter_context
         detector = enter(open_backend(stage, model, threads=threads, name="detector"))
-        embedders = [enter(open_embedder(bundle, variant=v, threads=threads)) for v in chosen]
-        for variant, embedder in zip(chosen, embedders):
-            run_selftest(bundle, detector=detector, embedder=embedder, variant=variant)
+        embedders = [enter(open_embedder(bundle, one, threads=threads)) for one in artefacts]
+        for artefact, embedder in zip(artefacts, embedders):
+            run_selftest(bundle, detector=detector, embedder=embedder, artefact=artefact)
         yield detector, embedders
 
 

@@ -6,13 +6,14 @@ import csv
 import platform
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from edgeface import _native
-from edgeface.backends.onnx import runtime_version
+from edgeface.artefact import Artefact
+from edgeface.backends import onnx, tflite
 from edgeface.bundle import Bundle
 
 _COLUMNS = (
@@ -21,15 +22,18 @@ _COLUMNS = (
 ).split(",")
 
 
-def circumstances(bundle: Bundle, *, threads: int) -> dict[str, Any]:
-    """Return what the times depend on, as plain JSON values."""
+def circumstances(bundle: Bundle, artefacts: Sequence[Artefact], *, threads: int) -> dict[str, Any]:
+    """Return what the times of a bundle with these embedder files depend on, as plain JSON."""
+    versions = {"onnxruntime": onnx.runtime_version(), "numpy": np.__version__}
+    if any(artefact.runtime == "tflite" for artefact in artefacts):
+        versions = {"tflite": tflite.runtime_version(), **versions}
     return {
         "bundle": f"{bundle.name} {bundle.version}",
         "model_id": bundle.model_id,
-        "precision": bundle.stage("embedder")["precision"],
+        "precision": "/".join(sorted({artefact.precision for artefact in artefacts})),
         "machine": platform.machine(),
         "isa": _native.active_isa(),
-        "runtime": {"onnxruntime": runtime_version(), "numpy": np.__version__},
+        "runtime": versions,
         "threads": threads,
     }
 
@@ -42,7 +46,7 @@ def print_csv(report: Mapping[str, Any], *, board: str | None, commit: str) -> N
         "commit": commit,
         "board": board or setting["machine"],
         "os": platform.system().lower(),
-        "runtime": f"onnxruntime {setting['runtime']['onnxruntime']} + {setting['isa']}",
+        "runtime": _runtimes(setting),
         "precision": setting["precision"],
         "threads": setting["threads"],
         "batch": report["batch"],
@@ -54,6 +58,12 @@ def print_csv(report: Mapping[str, Any], *, board: str | None, commit: str) -> N
     writer.writeheader()
     for name, row in report["rows"].items():
         writer.writerow({**common, "model": f"{setting['bundle']} {name}", **row})
+
+
+def _runtimes(setting: Mapping[str, Any]) -> str:
+    versions = setting["runtime"]
+    named = [versions["tflite"]] if "tflite" in versions else []
+    return " + ".join([*named, f"onnxruntime {versions['onnxruntime']}", setting["isa"]])
 
 
 def _peak_bytes() -> int:

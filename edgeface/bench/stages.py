@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from edgeface.align import TEMPLATE, align
+from edgeface.artefact import Artefact
 from edgeface.bench.figures import percentiles
 from edgeface.bench.models import open_models, rounds
 from edgeface.bundle import Bundle
@@ -24,7 +25,7 @@ _LANDMARKS = TEMPLATE * 1.5 + np.float32((236, 140))  # a face of 170 pixels in 
 
 
 def time_stages(
-    bundle: Bundle, variant: str | None, *, runs: int, seconds: float, threads: int = 1
+    bundle: Bundle, artefact: Artefact, *, runs: int, seconds: float, threads: int = 1
 ) -> dict[str, Any]:
     """Time detect, align (with the quality gate) and embed for one face of a 640x480 picture.
 
@@ -37,9 +38,9 @@ def time_stages(
         Plain JSON values: a row of percentiles per stage, and for the three together.
     """
     picture = scene()
-    with open_models(bundle, [variant], threads=threads) as (detector, (embedder,)):
+    with open_models(bundle, [artefact], threads=threads) as (detector, (embedder,)):
         steps = _steps(bundle, Detector(bundle.stage("detector"), detector),
-                       Embedder(bundle.stage("embedder"), embedder))  # fmt: skip
+                       Embedder(artefact, embedder))  # fmt: skip
         for _ in range(WARMUP):
             dict(_timed(steps, picture))
         spent = [

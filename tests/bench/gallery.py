@@ -26,9 +26,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from edgeface.backends import open_backend
+from edgeface.artefact import choose_artefact
 from edgeface.bundle import Bundle
 from edgeface.embed import Embedder
+from edgeface.split import open_embedder
 from export import faces
 from tests.bench.peers import CHUNK
 
@@ -139,9 +140,9 @@ def embedded_views(data: Path) -> list[np.ndarray]:
 
 def _embedded(crops: np.ndarray, view: int, bundle: Bundle) -> np.ndarray:
     """Embeddings of RGB crops as they are (view 0) or of a view drawn from its number as seed."""
-    stage, random, parts = bundle.stage("embedder"), np.random.default_rng(view), []
-    with open_backend(stage, bundle.read(stage["file"]), threads=os.cpu_count()) as backend:
-        embedder = Embedder(stage, backend)
+    artefact, random, parts = choose_artefact(bundle), np.random.default_rng(view), []
+    with open_embedder(bundle, artefact, threads=os.cpu_count()) as backend:
+        embedder = Embedder(artefact, backend)
         for start in tqdm(range(0, len(crops), 16), desc=f"embedding view {view}", mininterval=5):
             batch = crops[start : start + 16]
             if view:

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from edgeface import _native
+from edgeface.artefact import choose_artefact
 from edgeface.bundle import Bundle
 from edgeface.pipeline import Pipeline
 from edgeface.split import open_embedder
@@ -167,7 +168,7 @@ def test_split_is_no_further_from_the_float_network_than_whole(
         exact = unit(fold(net)(torch.from_numpy(inputs)).numpy())
     cosines, embeddings = {}, {}
     for variant in ("whole", "split"):
-        with open_embedder(bundle, variant=variant) as model:
+        with open_embedder(bundle, choose_artefact(bundle, variant=variant)) as model:
             batches = np.array_split(inputs, 20)
             rows = [model.run({"image": batch})["embedding"] for batch in batches]
         embeddings[variant] = unit(np.concatenate(rows))
