@@ -13,6 +13,8 @@ from export.errors import ExportError
 # Each module has add_arguments(parser) and run(args) -> exit code; only the named one is imported.
 COMMANDS = {
     "train embedder": ("export.distil_train", "distil DSA-Net from the teacher"),
+    "train identity": ("export.identity", "train DSA-Net on photos of labelled people"),
+    "ablation": ("export.ablation", "which part does what: train variants, write one table"),
     "label detector": ("export.detector_labels", "the teacher's median labels, to train on"),
     "train detector": ("export.detector_train", "train the detector on composed scenes"),
     "quantise detector": ("export.detector_quantise", "detector to float and INT8 ONNX"),

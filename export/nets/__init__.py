@@ -1,0 +1,1 @@
+"""Building blocks of the field, one module per idea, for training and for the ablation."""
