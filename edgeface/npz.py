@@ -11,6 +11,7 @@ import io
 import math
 import re
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -23,7 +24,7 @@ _HEADER = re.compile(
     rb"\{'descr': '(<[fiu][248]|\|[iu]1)', 'fortran_order': (True|False), "
     rb"'shape': \(((?:\d{1,9}, ?)*(?:\d{1,9})?)\), \} *\n"
 )
-# Python bounds what these two unpack to, and not what bzip2 and LZMA do.
+# zipfile can bound what these two unpack to, and not what bzip2 and LZMA do.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -47,11 +48,16 @@ def load_npz(data: bytes) -> dict[str, np.ndarray]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             _check_entries(archive.infolist())
             return {
-                info.filename[: -len(".npy")]: _array(archive.read(info), info.filename)
+                info.filename[: -len(".npy")]: _array(_unpacked(archive, info), info.filename)
                 for info in archive.infolist()
             }
-    except ZIP_DAMAGE as error:
+    except (*ZIP_DAMAGE, zlib.error) as error:
         raise ValueError(str(error)) from error
+
+
+def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    with archive.open(info) as stream:  # not archive.read: that unpacks up to a gigabyte at once
+        return stream.read(info.file_size)
 
 
 def _check_entries(entries: list[zipfile.ZipInfo]) -> None:

@@ -22,7 +22,7 @@ CONTEXT = b"edgeface bundle manifest, signature 1\n"
 """Begins every signed message, so that no other signature by the same key can pass for ours."""
 
 SIGNATURES_LIMIT = 8
-SIGNATURE_LIMIT_BYTES = 1024
+SIGNATURE_LIMIT_BYTES = 2048
 _KEY_LIMIT_BYTES = 4096
 _LINE = re.compile(rb"ed25519 ([0-9a-f]{16}) ([A-Za-z0-9+/]{86}==)\n")
 
