@@ -67,7 +67,10 @@ SIGNING = ["cryptography>=42"]  # boards too, where a public key is configured
 TEST = ["pytest>=8", "hypothesis", "jsonschema", "ai-edge-litert", *DEMO, *BUILD, *SIGNING]
 LINT = ["ruff", "clang-format"]
 BENCH = ["faiss-cpu", "usearch", "simsimd", "numkong", "threadpoolctl"]  # rivals, measured only
-EXPORT = ["torch==2.13.0", "onnx", "tqdm", "ai-edge-litert", "flatbuffers", *SIGNING]
+EXPORT = [
+    *("torch==2.13.0", "onnx", "tqdm", "jinja2", "matplotlib", "ai-edge-litert", "flatbuffers"),
+    *SIGNING,
+]
 
 setup(
     name="edgeface",

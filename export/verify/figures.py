@@ -111,8 +111,12 @@ class Drift:
 
 @dataclass(frozen=True)
 class Curves:
-    """What the report draws: shares per bin of `BINS`, and TAR at each FAR of `CURVE`."""
+    """What the report draws: shares per bin of `BINS`, and TAR at each FAR of `CURVE`.
 
+    ``least_far`` is the lowest rate that the set's impostor pairs can show.
+    """
+
+    least_far: float
     impostor: list[float]
     float_impostor: list[float]
     genuine: list[float] | None

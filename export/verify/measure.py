@@ -6,6 +6,7 @@ same photos, (N, dim) float32. Rows of NaN are counted and left out of the rest.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -233,7 +234,7 @@ def drift(
     """Return what conversion did to each group of at least `LEAST_GROUP` photos."""
     rows = []
     for attribute, values in faces.groups.items():
-        for group in np.unique(values):
+        for group in sorted(np.unique(values), key=_youngest_first):
             inside = (values == group) & good
             if inside.sum() < LEAST_GROUP:
                 continue
@@ -245,13 +246,21 @@ def drift(
     return rows
 
 
+def _youngest_first(group: str) -> tuple[int, str]:
+    """Order "3-9" before "10-19", and words by themselves."""
+    number = re.search(r"\d+", group)
+    return int(number[0]) if number else 0, group
+
+
 def curves(scores: Scores) -> Curves:
     """Return histograms of both networks' scores, and their ROC where there are genuine pairs."""
     genuine = scores.genuine
+    least = 1 / int((~genuine).sum())
     impostor, float_impostor = (_histogram(c[~genuine]) for c in (scores.found, scores.wanted))
     if not genuine.any():
-        return Curves(impostor, float_impostor, None, None, None, None)
+        return Curves(least, impostor, float_impostor, None, None, None, None)
     return Curves(
+        least,
         impostor,
         float_impostor,
         *(_histogram(c[genuine]) for c in (scores.found, scores.wanted)),
