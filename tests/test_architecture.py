@@ -66,6 +66,15 @@ EXPORT_MAY_IMPORT = {"edgeface.bundle", "edgeface.align", "edgeface.roc"}
 EXPORT_ALSO = {
     "tflite.convert": {"edgeface.backends.tflite"},
     "verify.embed": {"edgeface._native"},
+    "verify.door": {
+        "edgeface.artefact",
+        "edgeface.backends.Backend",
+        "edgeface.backends.open_backend",
+        "edgeface.embed",
+        "edgeface.errors",
+        "edgeface.split",
+    },
+    "verify.latency": {"edgeface.bench.figures"},
     "signing": {"edgeface.signature"},
     "__main__": {"edgeface.errors"},
 }

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from export.artefact import TARGETS, Artefact
 from export.errors import VerifyError
 from export.source import CHECKPOINT, Source
+from export.verify.door import door_agreement
 from export.verify.embed import Candidate, candidates, door_inputs, embed, embed_float, file_hash
 from export.verify.figures import Result
 from export.verify.gates import judge, judge_source, refuse
@@ -29,7 +30,7 @@ from export.verify.sets import FaceSet, folder_set, load_sets, sample
 from export.verify.size import find_artefacts, measure_size
 
 FOLDER, FIGURES = "verify", "figures.json"
-INPUT_PHOTOS = 8  # to compare inputs on
+FEW = 8  # photos to compare inputs and a door's own code on
 
 LIMITS = {"rk3576": {"people": 1000}}
 """Target → set → about how many photos of it, where the runtime is a slow simulator."""
@@ -171,15 +172,16 @@ def measure_one(
     seed: int = 0,
 ) -> Result:
     """Embed the sets with one candidate and return its figures."""
-    artefact, cache = candidate.artefact, work / FOLDER
-    figures = {}
+    artefact, cache, figures = candidate.artefact, work / FOLDER, {}
+    some = next(iter(sets.values())).crops[:FEW]
+    door = None
     for name, faces in tqdm(sets.items(), desc=candidate.title, mininterval=5):
         wanted = embed_float(source, faces, cache=cache)
         found = embed(candidate, faces, source=source, cache=cache)
         figures[name] = measure(found, wanted, faces, seed=seed)
-    some = next(iter(sets.values())).crops[:INPUT_PHOTOS]
+        if len(figures) == 1:
+            door = door_agreement(candidate, some, source=source, found=found[:FEW])
     fed = door_inputs(artefact, some, source=source)
-    size = measure_size(candidate, work=work, source=source)
     return Result(
         title=candidate.title,
         target=artefact.target,
@@ -187,8 +189,9 @@ def measure_one(
         precision=artefact.precision,
         head=candidate.head,
         file=artefact.file,
-        size=size,
+        size=measure_size(candidate, work=work, source=source),
         input_error=float(np.abs(fed - source.preprocessing.apply(some)).max()),
+        door_cosine=door,
         sets=figures,
     )
 

@@ -39,6 +39,7 @@ RUNNERS = {
 }
 """Target → the module whose ``run`` runs its artefacts."""
 
+PIXEL_FORMATS = ("tflite", "rknn", "nbg")
 USUAL_PRESET = "cpu"  # of export.presets
 BATCH = 16
 CHUNK = 2048  # rows per call of a runner: its input is 0.3 GB
@@ -99,11 +100,12 @@ def candidates(artefacts: list[Artefact], work: Path) -> list[Candidate]:
 def door_inputs(artefact: Artefact, crops: np.ndarray, *, source: Source) -> np.ndarray:
     """Return network inputs as a door would make them: from the artefact's manifest entry.
 
-    An artefact that takes uint8 normalises inside; its runner undoes the source's normalisation,
-    so that only the colour order is the entry's.
+    An artefact that takes pixels (`PIXEL_FORMATS`, mean 0 and std 1) normalises inside; its runner
+    undoes the source's normalisation, so that only the colour order is the entry's.
     """
     entry, own = artefact.input, source.preprocessing
-    inside = entry["dtype"] == "uint8"
+    pixels = not any(entry["mean"]) and set(entry["std"]) == {1}
+    inside = pixels and artefact.format in PIXEL_FORMATS
     return Preprocessing(
         colour=entry["colour"],
         mean=own.mean if inside else tuple(entry["mean"]),

@@ -170,6 +170,8 @@ class Result:
     head : "float32" or "int8" of a split artefact's native head, else None.
     input_error : largest difference between network inputs made from the manifest entry and those
         that the float network gets, in units of the input.
+    door_cosine : least cosine between what a door's own code makes of the file and these figures'
+        embeddings; None where this machine has no door that runs it.
     sets : set name → its figures.
     """
 
@@ -181,4 +183,5 @@ class Result:
     file: str
     size: Size
     input_error: float
+    door_cosine: float | None
     sets: dict[str, SetFigures]

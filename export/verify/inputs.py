@@ -14,6 +14,7 @@ from export import faces
 from export.preprocessing import Preprocessing
 from export.source import INPUT, Source
 from export.verify.embed import Apply, embed_float, float_session, unit_rows
+from export.verify.limits import LEAST_PEOPLE
 from export.verify.measure import pair_scores
 from export.verify.sets import FaceSet, sample
 
@@ -28,7 +29,7 @@ def source_figures(source: Source, sets: dict[str, FaceSet], *, cache: Path, see
     if source.net is not None:
         found["ONNX to PyTorch cosine min"] = trained_parity(source, some)
     people = sets.get("people") or sets.get("folder")
-    if people is not None:
+    if people is not None and len(np.unique(people.people)) >= LEAST_PEOPLE:
         probe = sample(people, PROBE_PHOTOS, seed=seed)
         found["preprocessing lead"] = preprocessing_lead(source, probe, cache=cache / "probe")
     return found

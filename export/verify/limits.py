@@ -102,6 +102,16 @@ GATES = (
         look="colour, mean and std of the artefact's input: they are those of the source",
     ),
     Gate(
+        "door cosine min",
+        lambda result: result.door_cosine,
+        limit=0.98,
+        least=True,
+        why="a door's own code, by the manifest entry, makes the same embeddings: the self-test's "
+        "limit",
+        look="input layout, mean and std of the entry; 8-bit weights on x86 without VNNI "
+        "(docs/decisions/0002)",
+    ),
+    Gate(
         "bad rows",
         lambda result: float(sum(figures.bad_rows for figures in result.sets.values())),
         limit=0,

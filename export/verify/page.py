@@ -184,6 +184,7 @@ def latency(measured: Mapping | None) -> dict | None:
         [
             row["label"],
             f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]",
+            f"{row['undisturbed']:.2f}",
             f"{row['int8_ms']:.2f}",
             f"{row['float_ms']:.2f}",
             row["rounds"],

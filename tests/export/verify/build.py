@@ -20,7 +20,7 @@ from export.to_onnx import export_backbone, export_float
 from export.verify.embed import Candidate
 from export.verify.sets import FaceSet
 
-CHECKPOINT = Path(__file__).parents[2] / "export" / "checkpoints" / "dsanet_s.pt"
+CHECKPOINT = Path(__file__).parents[3] / "export" / "checkpoints" / "dsanet_s.pt"
 VIEWS = 24  # of each portrait
 FLOAT_SEGMENT = ("/backbone/segments.0/",)
 
@@ -83,3 +83,9 @@ def with_input(candidate: Candidate, **changes: object) -> Candidate:
     """The candidate with another manifest entry."""
     artefact = candidate.artefact
     return replace(candidate, artefact=replace(artefact, input={**artefact.input, **changes}))
+
+
+def as_candidates(artefacts: list[Artefact], folder: Path) -> list[Candidate]:
+    """What to measure: the split one with the INT8 head."""
+    heads = {"whole": None, "split": "int8"}
+    return [Candidate(a, folder, heads[a.variant], run_onnx) for a in artefacts]

@@ -55,11 +55,11 @@ def result(title: str, *, noise: float) -> Result:
     }
     figures = {name: measure(found, wanted, faces) for name, faces in sets.items()}
     size = Size(290, 1000, "float/whole.onnx", 0.29)
-    return Result(title, "onnx", "whole", "int8", None, "w.onnx", size, 0.0, figures)
+    return Result(title, "onnx", "whole", "int8", None, "w.onnx", size, 0.0, None, figures)
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> Path:
+def measured(tmp_path: Path) -> Path:
     """A measured build: a sound artefact, and one that differs too much."""
     results = [result("onnx whole int8", noise=0.01), result("tflite whole int8", noise=0.1)]
     rows = [row for one in results for row in judge(one)]
@@ -81,8 +81,8 @@ def work(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_page_is_whole_and_loads_nothing(work) -> None:
-    path = write_report(work)
+def test_page_is_whole_and_loads_nothing(measured) -> None:
+    path = write_report(measured)
     text, page = path.read_text(), Page()
     page.feed(text)
     assert not {"img", "script", "link", "iframe"} & set(page.tags)
@@ -93,39 +93,41 @@ def test_page_is_whole_and_loads_nothing(work) -> None:
     assert "net &amp; &lt;friends&gt;" in text
 
 
-def test_failed_gates_are_named_at_the_top(work) -> None:
-    text = write_report(work).read_text()
-    numbers = json.loads((work / "verify" / "report.json").read_text())
+def test_failed_gates_are_named_at_the_top(measured) -> None:
+    text = write_report(measured).read_text()
+    numbers = json.loads((measured / "verify" / "report.json").read_text())
     failed = [row for row in numbers["gates"] if not row["passed"]]
     assert {row["artefact"] for row in failed} == {"tflite whole int8"}
     assert f"{len(failed)} of {len(numbers['gates'])} gates failed" in text
     assert text.index("What failed") < text.index("Summary")
 
 
-def test_json_beside_holds_the_figures_of_the_page(work) -> None:
-    text = write_report(work).read_text()
-    numbers = json.loads((work / "verify" / "report.json").read_text())
+def test_json_beside_holds_the_figures_of_the_page(measured) -> None:
+    text = write_report(measured).read_text()
+    numbers = json.loads((measured / "verify" / "report.json").read_text())
     for one in numbers["results"]:
         assert f"{one['sets']['faces']['agreement']['mean']:.4f}" in text
         assert f"{one['sets']['people']['at_far'][0]['tar']['value']:.4f}" in text
 
 
-def test_optional_parts_are_drawn_when_they_were_measured(work) -> None:
+def test_optional_parts_are_drawn_when_they_were_measured(measured) -> None:
     row = {"label": "onnxruntime, whole, 1 thread", "value": 0.61, "low": 0.58, "high": 0.66}
-    row |= {"int8_ms": 1.5, "float_ms": 2.5, "rounds": 120}
+    row |= {"undisturbed": 0.6, "int8_ms": 1.5, "float_ms": 2.5, "rounds": 120}
     latency = {"note": "measured here", "rows": [row]}
-    (work / "verify" / "latency.json").write_text(json.dumps(latency))
+    (measured / "verify" / "latency.json").write_text(json.dumps(latency))
     agreement = {"cosine": 0.98, "least": 0.95, "sqnr_db": 14.0}
     layers = [{"layer": "stem", "operator": "Conv", "only": agreement, "but": agreement}]
     sensitivity = {"faces": 8, "int8": agreement, "layers": layers, "kept": ["stem"]}
-    (work / "sensitivity.json").write_text(json.dumps(sensitivity))
-    build = work / "rk3576" / "backbone.build"
+    (measured / "sensitivity.json").write_text(json.dumps(sensitivity))
+    build = measured / "rk3576" / "backbone.build"
     build.mkdir(parents=True)
     (build / "layers.csv").write_text("op,cycles\nConv,1200\nConv,300\nAdd,20\n")
-    other = work / "other"
+    other = measured / "other"
     (other / "verify").mkdir(parents=True)
-    (other / "verify" / "figures.json").write_text((work / "verify" / "figures.json").read_text())
-    text = write_report(work, beside=[other]).read_text()
+    (other / "verify" / "figures.json").write_text(
+        (measured / "verify" / "figures.json").read_text()
+    )
+    text = write_report(measured, beside=[other]).read_text()
     assert "0.61 [0.58, 0.66]" in text and "onnxruntime, whole, 1 thread" in text
     assert "1,520 cycles" in text and "Layers to keep in higher precision: stem" in text
     assert "Beside other networks" in text
