@@ -6,12 +6,15 @@ PYTEST_ARGS ?=
 
 python := $(VENV)/bin/python
 pip_install := $(python) -m pip install --quiet --disable-pip-version-check
+RKNN_VENV ?= .venv-rknn
+RKNN_PYTHON ?= python3.11
+rknn_pip = $(RKNN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 native := $(wildcard csrc/*.* csrc/*/*.*) CMakeLists.txt setup.py pyproject.toml VERSION
 
-.PHONY: help setup demo test lint bench performance sanitize arm-report system-packages
+.PHONY: help setup demo test lint bench performance sanitize arm-report rknn-env rknn-test system-packages
 
 help:
-	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | performance | sanitize | arm-report"
+	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | performance | sanitize | arm-report | rknn-env | rknn-test"
 
 # Everything that a developer needs: the runtime, the tests' and the training host's packages.
 setup: $(VENV)/.edgeface-test
@@ -44,6 +47,22 @@ bench: $(VENV)/.edgeface-bench
 
 performance: bench
 	$(python) -m tests.bench.report --out docs/performance.md
+
+# Rockchip's converter for the RK3576, in an environment of its own: Python 3.11, 1.4 GB, minutes.
+rknn-env: $(RKNN_VENV)/.rknn
+
+# Real conversions and the simulator.
+rknn-test: $(VENV)/.edgeface-test $(RKNN_VENV)/.rknn
+	RKNN_VENV=$(abspath $(RKNN_VENV)) $(python) -m pytest $(PYTEST_ARGS) -m rknn tests/export/rknn
+
+# The toolkit's metadata asks for an older torch than it runs with, hence --no-deps.
+$(RKNN_VENV)/.rknn: export/rknn/requirements.txt
+	$(RKNN_PYTHON) -m venv $(RKNN_VENV)
+	$(rknn_pip) --requirement export/rknn/requirements.txt
+	$(rknn_pip) --no-deps torch==2.13.0
+	$(rknn_pip) --no-deps rknn-toolkit2==2.5.0
+	$(RKNN_VENV)/bin/python -c 'from rknn.api import RKNN'
+	@touch $@
 
 $(VENV)/.edgeface-demo: $(native) | $(VENV)/pyvenv.cfg
 	@echo "Building edgeface and installing what it runs on into $(VENV) ..."

@@ -30,6 +30,10 @@ COMMANDS = {
         "export.verify_signature",
         "is a bundle sound, and signed by that key?",
     ),
+    "rknn-check": (
+        "export.rknn.header",
+        "what an .rknn file says about itself; refuse another SoC",
+    ),
 }
 
 
