@@ -50,7 +50,6 @@ def rows() -> list[Row]:
         Row("residual blocks", "blocks", {"block": "residual", "depths": (1, 1, 1)}),
         Row("group blocks", "blocks", {"block": "group", "depths": (4, 4, 4)}),
         Row("max-pool", "reduction", {"reduction": "max"}),
-        Row("average-pool", "reduction", {"reduction": "average"}),
         Row("spatial gate", "gate", {"gate": True}),
     ]
     kinds = ("none", "additive", "dot", "scaled-dot", "multi-head softmax", "multi-head gated")
@@ -76,6 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--people", type=int, default=Plan.people, help="people in a batch")
     parser.add_argument("--photos", type=int, default=Plan.photos, help="photos of each of them")
     parser.add_argument("--seeds", type=int, default=1, help="trainings per row")
+    parser.add_argument("--base-seeds", type=int, default=3, help="trainings of the base")
     parser.add_argument("--held-out", type=int, default=60, help="people to measure on")
     parser.add_argument("--split-seed", type=int, default=1)
     parser.add_argument("--teacher", type=Path, default=CHECKPOINT, help="DSA-Net checkpoint, "
@@ -94,8 +94,14 @@ def run(args: argparse.Namespace) -> int:
     train, held_out = split(read_people(data), held_out=args.held_out, seed=args.split_seed)
     args.work.mkdir(parents=True, exist_ok=True)
     job = Job(args, train, held_out)
-    results = [job.result(row, seed) for seed in range(1, args.seeds + 1) for row in wanted]
-    text = page(results, settings=job.settings(), teacher=job.teacher_figures())
+    times = {BASE: max(args.seeds, args.base_seeds)}  # all are compared with it
+    results = [
+        job.result(row, seed)
+        for row in wanted
+        for seed in range(1, times.get(row.name, args.seeds) + 1)
+    ]
+    settings = {"data": f"{data.parent.name}/{data.name}", **job.settings()}
+    text = page(results, settings=settings, teacher=job.teacher_figures())
     args.out.write_text(text)
     print(text)
     return 0

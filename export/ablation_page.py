@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -107,17 +108,18 @@ def page(results: Sequence[Result], *, settings: dict, teacher: dict) -> str:
     names = list(dict.fromkeys(r.name for r in results))
     summaries = [Summary(name, [r for r in results if r.name == name]) for name in names]
     base = next(s for s in summaries if s.name == BASE)
-    parts = [introduction(settings, base, teacher)]
+    trainings = min(len(s.figures) for s in summaries)
+    parts = [introduction(settings, base, trainings, teacher)]
     for group, title in GROUPS.items():
         members = [s for s in summaries if s.group == group]
         if members:
             parts.append(f"## {title}\n\n{HEADER}")
             parts[-1] += "".join(f"\n{line(s, base)}" for s in [base, *members])
-    parts.append(conclusion(summaries, base))
+    parts.append(conclusion(summaries, base, trainings))
     return "\n\n".join(parts) + "\n"
 
 
-def introduction(settings: dict, base: Summary, teacher: dict) -> str:
+def introduction(settings: dict, base: Summary, trainings: int, teacher: dict) -> str:
     """Say what was trained on what, and how to read the tables."""
     (people, photos), (others, measured) = settings["train"], settings["held_out"]
     network, objective = settings["base"]
@@ -129,16 +131,17 @@ def introduction(settings: dict, base: Summary, teacher: dict) -> str:
 `python -m export ablation --data ../shared/data --out docs/ablation.md` trains all rows and writes
 this page; finished rows are kept. One factor changes at a time.
 
-- data: {people} people, {photos} photos to train on; {others} other people, {measured} photos, to
-  measure on ({first[0]:,} genuine and {first[1]:,} impostor pairs); split by person, seed
-  {settings["split_seed"]}. CelebA photos are for non-commercial research: no weights are kept.
+- data: `{settings["data"]}`: {people} people, {photos} photos to train on; {others} other people,
+  {measured} photos, to measure on ({first[0]:,} genuine and {first[1]:,} impostor pairs); split by
+  person, seed {settings["split_seed"]}. No weights are kept.
 - input: aligned faces of 112×112, augmented (`export.faces.view`); batches of {plan["people"]}
   people with {plan["photos"]} photos each, for every loss.
-- base: {", ".join(f"{k} {v}" for k, v in network.items())}; embedding of 512 after a BatchNorm.
-- loss of the base: {", ".join(f"{k} {v}" for k, v in objective.items())}.
+- base: {listed(network)}; embedding of 512 after a BatchNorm.
+- loss of the base: {listed(objective)}.
 - optimiser: Muon and AdamW (`export/identity_train.py`), peak rate {plan["rate"]}, cosine to 1 %;
   the same for every row, found on the base. bfloat16 autocast, torch {torch.__version__}, 1 thread.
-- seeds: {len(base.figures)} per row; a row's figures are their mean.
+- trainings: {trainings} of a row, {len(base.figures)} of the base, each with its own seed; figures
+  are their mean.
 - teacher of the distillation: `{settings["teacher"]}`, which scores
   {100 * known:.1f} % at FAR 1e-2 and {100 * teacher["rank_1"]:.1f} % rank-1 on the same people.
 
@@ -150,7 +153,13 @@ share of photos whose nearest other photo shows the same person. CPU seconds are
 machine that other work shared."""
 
 
-def conclusion(summaries: Sequence[Summary], base: Summary) -> str:
+def listed(fields: dict) -> str:
+    """Return "name value, name value", in lines of a list item."""
+    text = ", ".join(f"{name} {value}" for name, value in fields.items())
+    return textwrap.fill(text, 96, subsequent_indent="  ")
+
+
+def conclusion(summaries: Sequence[Summary], base: Summary, trainings: int) -> str:
     """Say what stands out, and what such a trial can and cannot show."""
     cells = [(s.name, *difference(s, base)) for s in summaries]
     clear = "\n".join(f"- {name}: {text.strip('*')}" for name, text, found in cells if found)
@@ -160,24 +169,24 @@ Rows whose difference to the base leaves zero out of its interval, in points at 
 
 {clear or "- none"}
 
-{noise_text(seed_noise(summaries), len(base.figures))}
+{noise_text(seed_noise(summaries), trainings, len(base.figures))}
 
 {LIMITS}"""
 
 
-def noise_text(noise: float | None, seeds: int) -> str:
-    """Say how far two trainings of one row are apart."""
+def noise_text(noise: float | None, row: int, base: int) -> str:
+    """Say how far trainings of one thing are apart; ``row`` and ``base`` are how many there are."""
     if noise is None:
         return (
-            "One seed per row: how far two trainings of one row are apart is not known, and the\n"
-            "intervals do not hold it. Use `--seeds 2` before believing a small difference."
+            "One training each: how far two trainings of one row are apart is not known, and the\n"
+            "intervals do not hold it. Use `--base-seeds 3` before believing a small difference."
         )
-    doubt = 2 * noise * (2 / seeds) ** 0.5
+    doubt = 2 * noise * (1 / row + 1 / base) ** 0.5
     return (
-        f"Trainings of one row that differ in their seed alone have a standard deviation of\n"
-        f"{100 * noise:.1f} points (pooled over all rows), which the intervals do not hold: a "
-        f"difference to the\nbase of less than {100 * doubt:.1f} points (twice that of a mean over "
-        f"{seeds} seeds against another) may be chance."
+        f"Trainings that differ in their seed alone have a standard deviation of {100 * noise:.1f} "
+        f"points, which the\nintervals do not hold: a difference to the base of less than "
+        f"{100 * doubt:.1f} points may be chance (twice the\ndeviation of {row} training(s) "
+        f"against {base})."
     )
 
 
@@ -186,9 +195,9 @@ LIMITS = """## What this can and cannot show
 - It shows that every part trains, what it costs, and which differences are large when data and
   time are very short.
 - It does not rank the parts for a finished embedder. A network of this size, trained for a minute
-  on a few thousand photos, is far from converged: what learns fastest wins here. A margin (ArcFace)
-  and hard triplets pay late, on long trainings with many people; a teacher pays at once.
-- Rate, scale and margin were chosen on the base, on another split of the same people, in half as
-  many samples; other rows might want others.
+  on a few thousand photos, is far from converged: what learns fastest wins here. Margins and hard
+  triplets are known to pay late, on long trainings with many people.
+- Rate, scale and margin were chosen for the base, on another split of the same people; other rows
+  might want others.
 - One network, one input size, one set of people of one kind (celebrities): nothing here says how a
   part does on others."""

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from edgeface.align import align
+from export.errors import ExportError
 
 CROP = 112
 MEAN = STD = 127.5
@@ -26,7 +27,10 @@ def read_tar(path: Path) -> Iterator[tuple[str, np.ndarray]]:
         for member in archive:
             if member.isfile() and member.name.lower().endswith((".jpg", ".jpeg", ".png")):
                 data = np.frombuffer(archive.extractfile(member).read(), np.uint8)
-                yield member.name, cv2.imdecode(data, cv2.IMREAD_COLOR)[:, :, ::-1]
+                image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+                if image is None:
+                    raise ExportError(f"{path}: {member.name} is no picture; take it out")
+                yield member.name, image[:, :, ::-1]
 
 
 def read_landmarks(path: Path) -> dict:

@@ -43,7 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--samples", type=int, default=plan.samples, help="augmented photos in all")
     add("--people", type=int, default=plan.people, help="people in a batch")
     add("--photos", type=int, default=plan.photos, help="photos of each of them")
-    add("--rate", type=float, default=plan.rate, help="Muon's peak; AdamW takes a fraction of it")
+    add("--rate", type=float, default=plan.rate, help="Muon's peak, AdamW has a fraction of it; "
+        "with --init use 0.005 or less")  # fmt: skip
     add("--seed", type=int, default=plan.seed)
     add("--threads", type=int, default=1)
 

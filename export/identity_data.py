@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from export import faces
 from export.errors import ExportError
-
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+from export.verify.sets import folder_set
 
 
 @dataclass(frozen=True)
@@ -47,31 +44,29 @@ def read_people(path: Path) -> People:
     Raises
     ------
     ExportError
-        No photo there, a file that is no picture, or one that is not an aligned crop.
+        Fewer than two people, a file that is no picture, or one that is not an aligned crop.
     """
+    if path.is_dir():
+        try:
+            own = folder_set(path)
+        except ValueError as error:
+            raise ExportError(str(error)) from error
+        return People(own.crops, own.people)
+    if not path.is_file():
+        raise ExportError(f"{path}: not there; expected a folder or a tar of PERSON/PHOTO.jpg")
     crops, names = [], []
-    for name, image in faces.read_tar(path) if path.is_file() else read_folder(path):
-        if image is None or image.shape != (faces.CROP, faces.CROP, 3):
-            found = "no picture" if image is None else f"{image.shape[1]}×{image.shape[0]} pixels"
+    for name, image in faces.read_tar(path):
+        if image.shape != (faces.CROP, faces.CROP, 3) or "/" not in name:
             raise ExportError(
-                f"{path}: {name}: {found}, expected an aligned face of {faces.CROP}×{faces.CROP}; "
-                "edgeface.align.align makes it of a photo and its five landmarks"
+                f"{path}: {name} has {image.shape[1]}x{image.shape[0]} pixels, expected "
+                f"PERSON/PHOTO.jpg, an aligned crop of {faces.CROP}x{faces.CROP}; align it with "
+                "edgeface.align"
             )
-        if "/" not in name:
-            raise ExportError(f"{path}: {name} is in no folder; expected PERSON/PHOTO")
         crops.append(image)
         names.append(name.split("/")[-2])
-    if not crops:
-        raise ExportError(f"{path}: no photo found; expected PERSON/PHOTO.jpg, a folder or a tar")
+    if len(set(names)) < 2:
+        raise ExportError(f"{path}: photos of {len(set(names))} people, expected at least two")
     return People(np.stack(crops), np.array(names))
-
-
-def read_folder(path: Path) -> Iterator[tuple[str, np.ndarray | None]]:
-    """Yield (PERSON/PHOTO, RGB uint8 image, or None for what is no picture), sorted."""
-    for file in sorted(path.glob("*/*")):
-        if file.suffix.lower() in PHOTO_SUFFIXES:
-            image = cv2.imread(str(file), cv2.IMREAD_COLOR)
-            yield f"{file.parent.name}/{file.name}", None if image is None else image[:, :, ::-1]
 
 
 def split(people: People, *, held_out: int, seed: int) -> tuple[People, People]:

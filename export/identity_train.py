@@ -22,6 +22,7 @@ from export.dsanet import EMBEDDING_DIM, Pointwise
 from export.errors import ExportError
 from export.identity_data import People, pk_rows
 from export.muon import Muon
+from export.nets.standardised import Standardised
 from export.objectives import Objective, ObjectiveConfig
 from export.teacher import normalise
 
@@ -96,7 +97,7 @@ class IdentityTrainer:
 
     def __init__(
         self,
-        net: nn.Module,
+        net: Standardised,
         people: People,
         *,
         objective: ObjectiveConfig,
@@ -166,8 +167,12 @@ class IdentityTrainer:
 
     def identity(self) -> dict:
         """Return what a saved state must share with this training to be continued by it."""
-        people = [self.people.count, len(self.labels)]
-        return {"plan": asdict(self.plan), "objective": asdict(self.config), "people": people}
+        return {
+            "network": str(self.net.net.config),
+            "plan": asdict(self.plan),
+            "objective": asdict(self.config),
+            "people": [self.people.count, len(self.labels)],
+        }
 
     def save(self, path: Path) -> None:
         """Write everything that a resumed run needs; never leaves half a file."""

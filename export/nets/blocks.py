@@ -19,13 +19,19 @@ __all__ = [
     "reduction",
 ]
 
+BRANCH = 0.5  # what a residual branch weighs at first, in all blocks as in DSA-Net's
 
-def convolution(inputs: int, outputs: int, kernel: int, *, groups: int = 1) -> nn.Sequential:
-    """k×k convolution that keeps height and width, then BatchNorm."""
-    return nn.Sequential(
+
+def convolution(
+    inputs: int, outputs: int, kernel: int, *, groups: int = 1, gamma: float = 1.0
+) -> nn.Sequential:
+    """k×k convolution that keeps height and width, then BatchNorm whose weight starts at gamma."""
+    layers = nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(outputs),
     )
+    nn.init.constant_(layers[1].weight, gamma)
+    return layers
 
 
 class ResidualBlock(nn.Module):
@@ -38,7 +44,7 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int):
         super().__init__()
         self.first = convolution(channels, channels, 3)
-        self.second = convolution(channels, channels, 3)
+        self.second = convolution(channels, channels, 3, gamma=BRANCH)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to the same shape."""
@@ -59,7 +65,7 @@ class GroupBlock(nn.Module):
             raise ValueError(f"{channels} channels in {groups} groups: expected a divisor")
         self.enter = convolution(channels, channels, 1)
         self.grouped = convolution(channels, channels, 3, groups=groups)
-        self.leave = convolution(channels, channels, 1)
+        self.leave = convolution(channels, channels, 1, gamma=BRANCH)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to the same shape."""

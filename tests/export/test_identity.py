@@ -65,13 +65,17 @@ def people(portraits) -> People:
     return people_of(portraits)
 
 
+def add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = len(data)
+    archive.addfile(entry, io.BytesIO(data))
+
+
 def write_tar(path: Path, people: People) -> Path:
     with tarfile.open(path, "w") as archive:
         for i, (name, crop) in enumerate(zip(people.names, people.crops)):
             data = cv2.imencode(".png", crop[:, :, ::-1])[1].tobytes()
-            entry = tarfile.TarInfo(f"{name}/{i:03}.png")
-            entry.size = len(data)
-            archive.addfile(entry, io.BytesIO(data))
+            add(archive, f"{name}/{i:03}.png", data)
     return path
 
 
@@ -97,16 +101,29 @@ def test_folder_and_tar_give_the_same_people(people, tmp_path) -> None:
         np.testing.assert_array_equal(found.names, people.names)
 
 
-def test_photos_that_are_not_aligned_crops_are_refused_by_name(tmp_path) -> None:
-    (tmp_path / "ada").mkdir()
-    with pytest.raises(ExportError, match="no photo found; expected PERSON/PHOTO.jpg"):
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("ada/large.png", np.zeros((250, 200, 3)), "ada/large.png has 200x250 pixels, expected"),
+        ("loose.png", np.zeros((112, 112, 3)), "loose.png has .* expected PERSON/PHOTO.jpg"),
+        ("ada/only.png", np.zeros((112, 112, 3)), "photos of 1 people, expected at least two"),
+        ("ada/broken.png", b"not a picture", "ada/broken.png is no picture"),
+        ("ada/empty.png", b"", "ada/empty.png is no picture"),
+    ],
+)
+def test_photos_that_are_not_aligned_crops_are_refused_by_name(
+    tmp_path, name, data, message
+) -> None:
+    if isinstance(data, np.ndarray):
+        data = cv2.imencode(".png", data)[1].tobytes()
+    with tarfile.open(tmp_path / "people.tar", "w") as archive:
+        add(archive, name, data)
+    with pytest.raises(ExportError, match=message):
+        read_people(tmp_path / "people.tar")
+    with pytest.raises(ExportError, match="found 0 people"):
         read_people(tmp_path)
-    cv2.imwrite(str(tmp_path / "ada" / "large.png"), np.zeros((250, 200, 3), np.uint8))
-    with pytest.raises(ExportError, match="ada/large.png: 200×250 pixels, expected.*112×112"):
-        read_people(tmp_path)
-    (tmp_path / "ada" / "broken.png").write_bytes(b"not a picture")
-    with pytest.raises(ExportError, match="ada/broken.png: no picture"):
-        read_people(tmp_path)
+    with pytest.raises(ExportError, match="nowhere: not there"):
+        read_people(tmp_path / "nowhere")
 
 
 def test_people_are_held_out_whole_and_the_draw_is_the_seeds() -> None:
@@ -249,12 +266,14 @@ def test_the_ablation_writes_its_page_and_keeps_finished_rows(
     data = write_tar(tmp_path / "people.tar", people_of(portraits, views=12))
     monkeypatch.setattr(ablation, "TrialConfig", lambda: TINY)
     words = ["--data", data, "--out", tmp_path / "page.md", "--work", tmp_path / "work"]
-    words += ["--samples", 16, "--people", 2, "--photos", 4, "--held-out", 2, "--seeds", 2]
+    words += ["--samples", 16, "--people", 2, "--photos", 4, "--held-out", 2]
+    words += ["--base-seeds", 2]
     words += ["--only", "max-pool", "loss distil"]
     assert ablation.run(options(ablation, *words)) == 0
     text = (tmp_path / "page.md").read_text()
     assert text.count("| max-pool |") == 1 and text.count("| loss distil |") == 1
-    assert "2 people, 24 photos to train on; 2 other people, 24 photos" in text
+    assert "2 people, 24 photos to train on; 2 other people" in text
+    assert "1 of a row, 2 of the base" in text
     assert "have a standard deviation" in text
     assert not list((tmp_path / "work").glob("*.pt"))  # no weights are kept
     monkeypatch.setattr(ablation.Job, "trained", None)  # nothing is trained again
