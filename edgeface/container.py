@@ -38,7 +38,7 @@ _END64_POINTER = b"PK\x06\x07"
 _END64_POINTER_BYTES = 20
 _LOCAL = struct.Struct("<4xHHH4xIIIHH")
 _DIRECTORY_LIMIT_BYTES = 1 << 16  # some 600 members; zipfile makes an object of each
-_ENCRYPTED_FLAGS = 0x1 | 0x40 | 0x2000  # traditional, strong, masked directory
+ENCRYPTED_FLAGS = 0x1 | 0x40 | 0x2000  # traditional, strong, masked directory
 _FOLDER_ATTRIBUTE = 0x10  # of MS-DOS
 # What zipfile raises on a damaged file, by its documentation and by fuzzing.
 ZIP_DAMAGE = (
@@ -264,7 +264,7 @@ def _refusal(info: zipfile.ZipInfo) -> str:
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG) or info.external_attr & _FOLDER_ATTRIBUTE:
         return "is a link, a folder or a device: members are plain files"
-    if info.flag_bits & _ENCRYPTED_FLAGS:
+    if info.flag_bits & ENCRYPTED_FLAGS:
         return "is encrypted: members are stored as they are"
     if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
         return "is compressed: members are stored (zip -0)"

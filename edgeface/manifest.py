@@ -57,6 +57,7 @@ def check_manifest(manifest: Any, *, source: str) -> None:
     """Raise ``BundleFormatError`` naming the first field that is wrong, or return."""
     problem = _format_problem(manifest) or first_problem(manifest, manifest_schema())
     problem = problem or _member_problem(manifest) or _variant_problem(manifest["stages"])
+    problem = problem or _detector_problem(manifest["stages"]["detector"])
     problem = problem or _threshold_problem(manifest["thresholds"])
     if problem:
         short = problem if len(problem) <= _PROBLEM_LIMIT else f"{problem[:_PROBLEM_LIMIT]}…"
@@ -109,6 +110,17 @@ def _variant_problem(stages: dict) -> str | None:
                 f"stages.embedder.artefacts[{index}]: found a split file, but there is no field "
                 "'split' with the head for it: add that, or leave the file out"
             )
+    return None
+
+
+def _detector_problem(stage: dict) -> str | None:
+    wanted = {f"{kind}_{s}" for s in stage["strides"] for kind in ("score", "box", "landmark")}
+    lacking = sorted(wanted - set(stage["outputs"]))
+    if lacking:
+        return (
+            f"stages.detector.outputs: found no {lacking[0]!r}, expected score, box and landmark "
+            f"for each of the strides {stage['strides']}"
+        )
     return None
 
 

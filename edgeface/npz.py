@@ -15,7 +15,7 @@ import zlib
 
 import numpy as np
 
-from edgeface.container import ZIP_DAMAGE, end_problem
+from edgeface.container import ENCRYPTED_FLAGS, ZIP_DAMAGE, end_problem
 
 _LIMIT_BYTES = 64 << 20
 _MAGIC = b"\x93NUMPY\x01\x00"
@@ -65,7 +65,8 @@ def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
     if len(set(names)) != len(names):
         raise ValueError("an array appears twice")
     for info in entries:
-        if not info.filename.endswith(".npy") or info.compress_type not in _METHODS:
+        plain = info.compress_type in _METHODS and not info.flag_bits & ENCRYPTED_FLAGS
+        if not plain or not info.filename.endswith(".npy"):
             raise ValueError(f"{info.filename[:80]!r} is no stored or deflated .npy file")
     declared = sum(info.file_size for info in entries)
     if declared > _LIMIT_BYTES:

@@ -9,14 +9,14 @@ from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
-from edgeface.align import align
+from edgeface.align import TEMPLATE_SIZE, align
 from edgeface.artefact import Artefact, choose_artefact
 from edgeface.backends import Backend, open_backend
 from edgeface.bundle import Bundle
 from edgeface.configured import open_bundle
 from edgeface.detect import Detection, Detector
 from edgeface.embed import Embedder
-from edgeface.errors import NoFaceError
+from edgeface.errors import BundleIncompatibleError, NoFaceError
 from edgeface.face import Analysis, Face, Verification
 from edgeface.image import require_image
 from edgeface.quality import Quality, assess
@@ -92,6 +92,7 @@ class Pipeline:
         """
         bundle = open_bundle(bundle, public_key=public_key)
         artefact = choose_artefact(bundle, variant=variant, runtime=runtime)
+        _require_crop_size(artefact, bundle)
         stage = bundle.stage("detector")
         model = bundle.read(stage["file"])
         with ExitStack() as opened:
@@ -232,6 +233,15 @@ class Pipeline:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _require_crop_size(artefact: Artefact, bundle: Bundle) -> None:
+    size = (artefact.input["height"], artefact.input["width"])
+    if size != (TEMPLATE_SIZE, TEMPLATE_SIZE):
+        raise BundleIncompatibleError(
+            f"bundle {bundle.path}: its embedder takes crops of {size[0]}x{size[1]}, this edgeface "
+            f"cuts {TEMPLATE_SIZE}x{TEMPLATE_SIZE}: export the network with a resize in front"
+        )
 
 
 def _area(detection: Detection) -> float:

@@ -6,7 +6,7 @@ wrong driver, a wrong preprocessing or a broken kernel shows here, before any do
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,7 +76,7 @@ def _embedder_figures(
     expected = _vector(vectors, artefact.selftest, bundle)
     given = _vector(vectors, "embedder_input", bundle)
     fed = artefact.fed(given, bundle.stage("embedder")["input"])
-    found = backend.run({artefact.input["name"]: fed})
+    found = _outputs(bundle, backend, {artefact.input["name"]: fed}, (artefact.embedding,))
     found_rows = _unit_rows(found[artefact.embedding])
     if found_rows.shape != expected.shape or len(expected) < 2:
         raise BundleFormatError(
@@ -101,7 +101,8 @@ def _embedder_figures(
 
 def _detector_error(bundle: Bundle, vectors: Mapping[str, np.ndarray], backend: Backend) -> float:
     stage = bundle.stage("detector")
-    found = backend.run({stage["input"]["name"]: _vector(vectors, "detector_input", bundle)})
+    inputs = {stage["input"]["name"]: _vector(vectors, "detector_input", bundle)}
+    found = _outputs(bundle, backend, inputs, stage["outputs"])
     worst = 0.0
     for output in stage["outputs"]:
         expected = _vector(vectors, f"detector_{output}", bundle)
@@ -115,6 +116,24 @@ def _detector_error(bundle: Bundle, vectors: Mapping[str, np.ndarray], backend: 
     return worst
 
 
+def _outputs(
+    bundle: Bundle, backend: Backend, inputs: Mapping[str, np.ndarray], names: Sequence[str]
+) -> Mapping[str, np.ndarray]:
+    """Run a model whose input and outputs must be named as the manifest says."""
+    try:
+        found = backend.run(inputs)
+    except ValueError as error:
+        raise BundleFormatError(
+            f"{bundle.path}: a model is not what the manifest says: {error}; pack the bundle again"
+        ) from error
+    if not set(names) <= set(found):
+        raise BundleFormatError(
+            f"{bundle.path}: a model gives outputs {sorted(found)}, the manifest names "
+            f"{sorted(names)}; pack the bundle again"
+        )
+    return found
+
+
 _REMEDY = "reinstall the bundle, and the inference runtime at a version the bundle names"
 
 
@@ -124,14 +143,20 @@ def _vector(vectors: Mapping[str, np.ndarray], key: str, bundle: Bundle) -> np.n
             f"{bundle.path}: selftest.npz has no {key!r}, it holds {sorted(vectors)}; "
             "pack the bundle again"
         )
+    if not np.isfinite(vectors[key]).all():
+        raise BundleFormatError(
+            f"{bundle.path}: selftest.npz has NaN or Inf in {key!r}; pack the bundle again"
+        )
     return vectors[key]
 
 
 def _relative_error(found: np.ndarray, expected: np.ndarray) -> float:
     if found.shape != expected.shape:
         return float("inf")
-    return float(np.linalg.norm(found - expected) / max(float(np.linalg.norm(expected)), 1e-6))
+    wanted = expected.astype(np.float64)  # a float32's square may be too large for one
+    return float(np.linalg.norm(found - wanted) / max(float(np.linalg.norm(wanted)), 1e-6))
 
 
 def _unit_rows(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    rows = vectors.astype(np.float64)
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)

@@ -57,7 +57,14 @@ class SplitBackend:
 
     def feature(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Run the backbone alone and return its feature maps (N, C, H, W)."""
-        found = self._backbone.run(inputs)[self._feature]
+        outputs = self._backbone.run(inputs)
+        if self._feature not in outputs:
+            raise InferenceError(
+                f"embedder backbone: outputs {sorted(outputs)}, the manifest names "
+                f"{self._feature!r}; pack the bundle again",
+                step="embedder backbone",
+            )
+        found = outputs[self._feature]
         return np.ascontiguousarray(np.moveaxis(found, 3, 1)) if self._channels_last else found
 
     def embed(self, feature: np.ndarray) -> np.ndarray:
