@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from edgeface.backends.finite import require_finite
+from edgeface.backends.tflite_file import DamagedFileError, check_file
 from edgeface.errors import BackendUnavailableError, InferenceError
 
-IDENTIFIER = b"TFL3"  # at byte 4 of every file
 RUNTIMES = ("ai_edge_litert", "tflite_runtime")
 INSTALL = "pip install 'edgeface[litert]' (NumPy 2), or 'edgeface[tflite]' (NumPy 1.26)"
 _ERRORS = (ValueError, RuntimeError)  # what the runtimes raise; they have no classes of their own
@@ -202,12 +202,13 @@ def _runtime() -> Any:
 
 
 def _interpreter(runtime: Any, model_bytes: bytes, *, threads: int, name: str) -> Any:
-    if model_bytes[4:8] != IDENTIFIER:
+    try:
+        check_file(model_bytes)
+    except DamagedFileError as error:
         raise InferenceError(
-            f"{name}: not a TFLite file: bytes 4 to 8 are {model_bytes[4:8]!r}, expected "
-            f"{IDENTIFIER!r}; pack the bundle again",
+            f"{name}: refused the model: this is no TFLite file: {error}; pack the bundle again",
             step=f"{name} load",
-        )
+        ) from error
     try:
         interpreter = runtime.Interpreter(model_content=model_bytes, num_threads=threads)
         interpreter.allocate_tensors()

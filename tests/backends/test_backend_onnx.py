@@ -71,8 +71,8 @@ def test_no_threads_is_the_callers_mistake() -> None:
         OnnxBackend(networks.logarithm(), threads=0)
 
 
-def test_unknown_format_names_the_known_one() -> None:
-    with pytest.raises(BackendUnavailableError, match="'rknn'.*'onnx'"):
+def test_unknown_format_names_the_known_ones() -> None:
+    with pytest.raises(BackendUnavailableError, match="'rknn'.*'onnx' and 'tflite'"):
         open_backend({"format": "rknn"}, b"")
 
 
