@@ -67,6 +67,10 @@ SIGNING = ["cryptography>=42"]  # boards too, where a public key is configured
 TEST = ["pytest>=8", "hypothesis", "jsonschema", "ai-edge-litert", *DEMO, *BUILD, *SIGNING]
 LINT = ["ruff", "clang-format"]
 BENCH = ["faiss-cpu", "usearch", "simsimd", "numkong", "threadpoolctl"]  # rivals, measured only
+# Two sets that go together: tflite-runtime is compiled against NumPy 1, and OpenCV 4.11 is the last
+# that takes it. ai-edge-litert takes either.
+TFLITE = ["numpy==1.26.*", "opencv-python-headless==4.11.*", "tflite-runtime==2.14.*"]
+LITERT = ["numpy>=2", "opencv-python-headless>=5", "ai-edge-litert"]
 EXPORT = [
     *("torch==2.13.0", "onnx", "tqdm", "jinja2", "matplotlib", "ai-edge-litert", "flatbuffers"),
     *SIGNING,
@@ -90,6 +94,8 @@ setup(
         "lint": LINT,
         "signing": SIGNING,
         "export": EXPORT,
+        "tflite": TFLITE,
+        "litert": LITERT,
     },
     entry_points={"console_scripts": ["edgeface=edgeface.cli:main"]},
     ext_modules=[Extension("edgeface._native", sources=[])],

@@ -1,11 +1,12 @@
-"""The package builds and installs the ways that people install it, without a network.
+"""The package builds and installs the ways that people install it.
 
-Every environment here is new and empty; build tools and dependencies are lent to it from
-the one that runs the tests.
+Every environment here is new and empty. Build tools and dependencies are lent to it from the one
+that runs the tests, without a network; only the sets with a TFLite runtime come from pip's index.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import sysconfig
 import tarfile
 import venv
 import zipfile
+from collections.abc import Callable, Iterator
 from email import message_from_string
 from email.message import Message
 from pathlib import Path
@@ -164,7 +166,7 @@ def test_metadata_names_version_pythons_and_three_dependencies(metadata, version
     needed = [r for r in metadata.get_all("Requires-Dist") if "extra ==" not in r]
     assert sorted(needed) == ["numpy", "onnxruntime", "opencv-python-headless"]
     assert set(metadata.get_all("Provides-Extra")) == {
-        "bench", "demo", "export", "lint", "signing", "test",
+        "bench", "demo", "export", "lint", "litert", "signing", "test", "tflite",
     }  # fmt: skip
 
 
@@ -172,3 +174,83 @@ def test_console_script_is_the_command_line(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         (name,) = [n for n in archive.namelist() if n.endswith("entry_points.txt")]
         assert "edgeface = edgeface.cli:main" in archive.read(name).decode()
+
+
+# What each extra must bring: versions of NumPy, OpenCV and the runtime begin like this.
+RUNTIME_SETS = {
+    "tflite": {"numpy": "1.26.", "opencv": "4.11.", "tflite": "tflite-runtime 2.14"},
+    "litert": {"numpy": "2.", "opencv": "5.", "tflite": "ai-edge-litert 2"},
+}
+SUBSET = ("tests/backends", "tests/test_embed.py", "tests/test_selftest.py")
+
+
+@pytest.fixture(scope="module")
+def tflite_files(pipeline, astronaut_bgr, grace_hopper_bgr, tmp_path_factory) -> Path:
+    """A folder with ``tflite.efb`` and the networks of the backend's tests."""
+    from tests import tflite_bundle, tflite_networks
+
+    folder = tmp_path_factory.mktemp("tflite")
+    tflite_bundle.tflite_bundle(pipeline, [astronaut_bgr, grace_hopper_bgr], folder=folder)
+    tflite_networks.save(folder)
+    return folder
+
+
+@pytest.fixture
+def install(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Make a new environment with packages from pip's index and nothing lent; give its Python."""
+    folder = tmp_path / "venv"
+
+    def into_new_environment(*packages: object) -> Path:
+        venv.create(folder, with_pip=False)
+        python = folder / "bin" / "python"
+        command = [sys.executable, "-m", "pip", "--python", python, "install", "-q", *packages]
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+        if done.returncode and "CI" not in os.environ and "No matching dist" in done.stderr:
+            pytest.skip("pip's index cannot be reached")
+        assert done.returncode == 0, done.stderr
+        return python
+
+    yield into_new_environment
+    shutil.rmtree(folder, ignore_errors=True)  # hundreds of megabytes
+
+
+@pytest.mark.parametrize("extra", RUNTIME_SETS)
+def test_extra_brings_a_runtime_that_identifies_people(
+    extra, wheel, tflite_files, photos, repository, install, tmp_path
+) -> None:
+    if extra == "tflite" and sys.version_info >= (3, 12):
+        pytest.skip("tflite-runtime 2.14 has no wheel for this Python")
+    python = install(f"{wheel}[{extra}]", "pytest", "onnx", "jsonschema")
+    edgeface = (python, "-m", "edgeface")
+    common = ("--bundle", tflite_files / "tflite.efb", "--runtime", "tflite")
+    info = json.loads(run(*edgeface, "info", "--json", cwd=tmp_path))
+    for package, wanted in RUNTIME_SETS[extra].items():
+        assert info["runtime"][package].startswith(wanted)
+    shop = ("--gallery", tmp_path / "people.db", *common)
+    run(*edgeface, "enroll", "Eileen Collins", photos / "collins.png", *shop, cwd=tmp_path)
+    for variant in ("whole", "split"):
+        both = (*edgeface, "identify", photos / "both.jpg", *shop, "--variant", variant, "--json")
+        names = [face["identity"] for face in json.loads(run(*both, cwd=tmp_path))["faces"]]
+        assert sorted(names, key=str) == ["Eileen Collins", None]
+    shutil.copytree(repository / "tests", tmp_path / "tests")
+    shutil.copy(repository / "pyproject.toml", tmp_path)
+    networks = f"EDGEFACE_TFLITE_NETWORKS={tflite_files}"
+    run("env", networks, python, "-m", "pytest", "-q", *SUBSET, cwd=tmp_path)
+
+
+def test_old_runtime_beside_numpy_2_is_refused_with_the_fix(
+    wheel, tflite_files, install, tmp_path
+) -> None:
+    if sys.version_info >= (3, 12):
+        pytest.skip("tflite-runtime 2.14 has no wheel for this Python")
+    python = install(wheel, "numpy>=2", "tflite-runtime==2.14.*")
+    bundle = ("--bundle", tflite_files / "tflite.efb", "--runtime", "tflite")
+    done = subprocess.run(
+        [python, "-m", "edgeface", "selftest", *bundle],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "tflite-runtime cannot use NumPy 2" in done.stderr
+    assert "pip install 'edgeface[tflite]'" in done.stderr and len(done.stderr.splitlines()) == 1

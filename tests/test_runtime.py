@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeface.align import align
 from edgeface.artefact import artefacts, choose_artefact
-from edgeface.bundle import Bundle, write_bundle
+from edgeface.bundle import Bundle
 from edgeface.cli import main
 from edgeface.errors import (
     BundleFormatError,
@@ -20,19 +19,14 @@ from edgeface.errors import (
     BundleIntegrityError,
 )
 from edgeface.pipeline import Pipeline
-from edgeface.split import open_embedder
 from tests.bundles import npz, rebuilt
 
 torch = pytest.importorskip("torch", reason="needs the training side")
 
-from export import tflite  # noqa: E402
 from export.artefact import Artefact  # noqa: E402
 from export.artefact_pack import add_artefact  # noqa: E402
-from export.checkpoint import load_checkpoint  # noqa: E402
-from export.preprocessing import Preprocessing  # noqa: E402
-from export.source import Source  # noqa: E402
+from tests.tflite_bundle import VARIANTS, tflite_bundle  # noqa: E402
 
-VARIANTS = ("whole", "split")
 LEAST = 0.95
 """Least cosine between one face on two runtimes, both int8: each is at 0.97 or more to float."""
 
@@ -40,43 +34,13 @@ LEAST = 0.95
 @pytest.fixture(scope="module")
 def path(
     tmp_path_factory: pytest.TempPathFactory,
-    repository: Path,
     pipeline: Pipeline,
     astronaut_bgr: np.ndarray,
     grace_hopper_bgr: np.ndarray,
 ) -> Path:
     """The default bundle with the embedder as TFLite too, whole and split."""
-    folder = tmp_path_factory.mktemp("tflite")
-    net = load_checkpoint(repository / "export" / "checkpoints" / "dsanet_s.pt")
-    source = Source("dsanet_s", folder / "none.onnx", Preprocessing(), 512, net)
-    crops = _views(pipeline, [astronaut_bgr, grace_hopper_bgr])
-    manifest = copy.deepcopy(pipeline.bundle.manifest)
-    files = {name: pipeline.bundle.read(name) for name in manifest["members"]}
-    given = pipeline.bundle.selftest_vectors()["embedder_input"]
-    for variant in VARIANTS:
-        made = tflite.convert(source, variant=variant, calibration=crops, folder=folder)
-        expected = tflite.run(made, folder, given)
-        if variant == "split":
-            split = open_embedder(
-                pipeline.bundle, choose_artefact(pipeline.bundle, variant="split")
-            )
-            with split:
-                expected = split.embed(expected)
-        add_artefact(manifest, files, made, folder, expected)
-    write_bundle(folder / "both.efb", manifest, files)
-    return folder / "both.efb"
-
-
-def _views(pipeline: Pipeline, portraits: list) -> np.ndarray:
-    """A calibration set of two people: RGB crops, moved by a few pixels."""
-    rng = np.random.default_rng(0)
-    crops = []
-    for portrait in portraits:
-        landmarks = pipeline.largest_face(portrait).landmarks
-        for _ in range(12):
-            moved = landmarks + rng.normal(0, 2, landmarks.shape).astype(np.float32)
-            crops.append(align(portrait, moved)[..., ::-1])
-    return np.stack(crops)
+    portraits = [astronaut_bgr, grace_hopper_bgr]
+    return tflite_bundle(pipeline, portraits, folder=tmp_path_factory.mktemp("tflite"))
 
 
 @pytest.fixture(scope="module", params=VARIANTS)

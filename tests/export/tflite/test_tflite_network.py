@@ -11,7 +11,6 @@ import torch
 from ai_edge_litert import schema_py_generated as schema
 
 from edgeface import _native
-from edgeface.align import align
 from edgeface.pipeline import Pipeline
 from export import tflite
 from export.artefact import Artefact
@@ -24,10 +23,8 @@ from export.split import head_weights
 from export.tflite.flatbuffer import written
 from export.tflite.network import dsanet_graph
 from export.tflite.operators import OPERATORS
+from tests.tflite_bundle import CHECKPOINT, views
 
-ROOT = Path(__file__).parents[3]
-CHECKPOINT = ROOT / "export" / "checkpoints" / "dsanet_s.pt"
-VIEWS = 24  # of the two portraits, to calibrate with
 LEAST_TRAINED, LEAST_RANDOM = 0.95, 0.8
 """Least cosine of int8 to float. With trained weights 1 000 FairFace crops, calibrated on 256, have
 a worst case of 0.97. Random networks amplify noise: only that the wiring is right shows there."""
@@ -66,14 +63,7 @@ def crops(
     pipeline: Pipeline, astronaut_bgr: np.ndarray, grace_hopper_bgr: np.ndarray
 ) -> np.ndarray:
     """The portraits, moved by a few pixels and mirrored: (N, 112, 112, 3) RGB uint8."""
-    rng = np.random.default_rng(0)
-    out = []
-    for portrait in (astronaut_bgr, grace_hopper_bgr):
-        landmarks = pipeline.largest_face(portrait).landmarks
-        for _ in range(VIEWS // 2):
-            crop = align(portrait, landmarks + rng.normal(0, 2, landmarks.shape).astype("f4"))
-            out.append(crop[:, :: rng.choice([-1, 1]), ::-1])
-    return np.stack(out)
+    return np.concatenate([views(pipeline, p) for p in (astronaut_bgr, grace_hopper_bgr)])
 
 
 @pytest.fixture(scope="module")
