@@ -3,6 +3,7 @@
 VENV ?= .venv
 PYTHON ?= python3
 PYTEST_ARGS ?=
+LITERT_VENV ?= .venv-litert
 
 python := $(VENV)/bin/python
 pip_install := $(python) -m pip install --quiet --disable-pip-version-check
@@ -11,10 +12,10 @@ RKNN_PYTHON ?= python3.11
 rknn_pip = $(RKNN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 native := $(wildcard csrc/*.* csrc/*/*.*) CMakeLists.txt setup.py pyproject.toml VERSION
 
-.PHONY: help setup demo test lint bench performance sanitize arm-report rknn-env rknn-test system-packages
+.PHONY: help setup demo test lint bench performance sanitize arm-report rknn-env rknn-test litert-env litert-test system-packages
 
 help:
-	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | performance | sanitize | arm-report | rknn-env | rknn-test"
+	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | performance | sanitize | arm-report | rknn-env | rknn-test | litert-env | litert-test"
 
 # Everything that a developer needs: the runtime, the tests' and the training host's packages.
 setup: $(VENV)/.edgeface-test
@@ -30,6 +31,18 @@ lint: $(VENV)/.edgeface-test
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
 	$(VENV)/bin/clang-format --dry-run --Werror $(wildcard csrc/*.* csrc/*/*.* tests/arm/*.c)
+
+# Google's converter for TFLite of imported networks, in an environment of its own: 2.1 GB, minutes.
+litert-env: $(LITERT_VENV)/.litert
+
+# Real conversions, and the cross-check of our own writer.
+litert-test: $(VENV)/.edgeface-test $(LITERT_VENV)/.litert
+	LITERT_VENV=$(abspath $(LITERT_VENV)) $(python) -m pytest $(PYTEST_ARGS) -m litert tests/litert
+
+$(LITERT_VENV)/.litert: export/requirements-litert.txt
+	$(PYTHON) -m venv $(LITERT_VENV)
+	$(LITERT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 # The C++ core under ASan, UBSan and TSan, on this machine and on an emulated ARM core.
 sanitize: $(VENV)/.edgeface-test

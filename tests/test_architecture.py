@@ -64,6 +64,7 @@ EXPORT_MAY_IMPORT = {"edgeface.bundle", "edgeface.align", "edgeface.roc"}
 # artefact through their head; what is signed and how a key is named has one owner; the command
 # prints a bundle's errors in one line.
 EXPORT_ALSO = {
+    "litert.convert": {"edgeface.backends.tflite"},
     "tflite.convert": {"edgeface.backends.tflite"},
     "verify.embed": {"edgeface._native"},
     "verify.door": {

@@ -54,7 +54,55 @@ def build(state: dict[str, Tensor], *, file: Path) -> nn.Module:
     for name in low_rank:
         replace(net, name, rank=len(state[name + FIRST]), bias=f"{name}.linear2.bias" in state)
     fill(net, state, file=file, kind="edgeface")
-    return net.eval()
+    net.eval()
+    fold_layer_scales(net)
+    drop_dead_attention(net)
+    return net
+
+
+class Constant(nn.Module):
+    """Gives the same whatever it is fed."""
+
+    def __init__(self, value: Tensor):
+        super().__init__()
+        self.register_buffer("value", value)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.value
+
+
+def drop_dead_attention(net: nn.Module) -> None:
+    """Replace attention whose query, key and value ignore its input by what it always gives.
+
+    Training switched off one of three in the published EdgeFace-XS. Its softmax is the same
+    everywhere but for rounding, which calibration cannot put in bins.
+    """
+    for block in net.modules():
+        xca = getattr(block, "xca", None)
+        if xca is not None and not weight_of(xca.qkv).any():
+            with torch.no_grad():
+                block.xca = Constant(xca(torch.zeros(1, 1, xca.qkv.in_features)))
+
+
+def weight_of(layer: nn.Module) -> Tensor:
+    """Return the matrix that a plain or a low-rank linear layer multiplies with."""
+    low_rank = isinstance(layer, LowRankLinear)
+    return layer.linear2.weight @ layer.linear1.weight if low_rank else layer.weight
+
+
+def fold_layer_scales(net: nn.Module) -> None:
+    """Multiply the scales at the ends of blocks into the linear layers before them."""
+    for block in net.modules():
+        for scale, layer in (("gamma", "mlp.fc2"), ("gamma_xca", "xca.proj")):
+            if getattr(block, scale, None) is None:
+                continue
+            last = block.get_submodule(layer)
+            last = last.linear2 if isinstance(last, LowRankLinear) else last
+            factor = getattr(block, scale).detach()
+            last.weight.data *= factor[:, None]
+            last.bias.data *= factor
+            delattr(block, scale)
+            setattr(block, scale, 1.0)
 
 
 def declare_torchvision_operators() -> torch.library.Library:
@@ -84,6 +132,7 @@ class LowRankLinear(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, *, rank: int, bias: bool):
         super().__init__()
+        self.in_features = inputs
         self.linear1 = nn.Linear(inputs, rank, bias=False)
         self.linear2 = nn.Linear(rank, outputs, bias=bias)
 

@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from edgeface.backends.tflite import TfliteBackend
+from export import litert
 from export.artefact import Artefact
 from export.errors import ExportError
 from export.preprocessing import Preprocessing
@@ -40,7 +41,7 @@ def convert(
 
     Parameters
     ----------
-    source : with a ``net``; other networks go through litert-torch.
+    source : with a ``net``; others go through litert-torch, `export.litert.convert`.
     variant : "whole" (pixels → embedding) or "split" (pixels → feature map, NHWC).
     calibration : RGB uint8 crops (N, 112, 112, 3); their activations set the int8 ranges.
     seed : not needed; nothing here is random.
@@ -52,12 +53,15 @@ def convert(
     ExportError
         No network, or a variant or precision that there is none of.
     """
+    if source.net is None:
+        return litert.convert(
+            source, variant=variant, calibration=calibration, folder=folder, precision=precision
+        )
     del seed
-    if source.net is None or variant not in source.variants or precision not in PRECISIONS:
+    if variant not in source.variants or precision not in PRECISIONS:
         raise ExportError(
             f"{source.name}: {variant!r} in {precision!r} cannot be written: expected one of "
-            f"{source.variants} in one of {PRECISIONS}, of a DSA-Net; convert other networks "
-            "through litert-torch (export/litert)"
+            f"{source.variants} in one of {PRECISIONS}"
         )
     start = time.perf_counter()
     graph = dsanet_graph(source.net, preprocessing=source.preprocessing, variant=variant)
@@ -112,6 +116,8 @@ def run(artefact: Artefact, folder: Path, inputs: np.ndarray) -> np.ndarray:
     -------
     (N, dim) float32 embeddings, not normalised, or (N, C, H, W) float32 feature maps.
     """
+    if artefact.details.get("converter") == "litert":
+        return litert.run(artefact, folder, inputs)
     pixels = Preprocessing(**artefact.details["preprocessing"]).pixels(inputs)
     name = artefact.input["name"]
     model = (folder / artefact.file).read_bytes()

@@ -176,7 +176,6 @@ def test_artefact_says_how_it_is_fed(trained: Source, crops: np.ndarray, tmp_pat
 @pytest.mark.parametrize(
     ("change", "options"),
     [
-        ({"net": None}, {"variant": "whole"}),
         ({}, {"variant": "halved"}),
         ({}, {"variant": "whole", "precision": "float16"}),
         ({"net": DsaNet(replace(XS, pooling="gap"))}, {"variant": "split"}),
