@@ -81,7 +81,7 @@ def _unique_keys(pairs: list[tuple]) -> dict:
 
 
 def _short_integer(text: str) -> int:
-    if len(text) > _MAX_INTEGER_DIGITS:  # Python 3.9 takes minutes for a million digits
+    if len(text) > _MAX_INTEGER_DIGITS:  # old Pythons convert digits in quadratic time
         raise JsonError(f"an integer of {len(text)} characters")
     return int(text)
 

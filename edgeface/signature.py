@@ -156,7 +156,8 @@ def check_signatures(
 
 
 def _load_public_key(file: Path) -> Ed25519PublicKey:
-    data = _read_start(file)
+    with file.open("rb") as stream:
+        data = stream.read(_KEY_LIMIT_BYTES)
     try:
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -182,8 +183,3 @@ def _load_public_key(file: Path) -> Ed25519PublicKey:
             "with 'python -m export keygen'"
         )
     return key
-
-
-def _read_start(file: Path) -> bytes:
-    with file.open("rb") as stream:
-        return stream.read(_KEY_LIMIT_BYTES)

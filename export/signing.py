@@ -115,14 +115,14 @@ def sign_bundle(
     return write_signed(path if out is None else out, bundle, signatures)
 
 
-def verify_signature(path: Path, public_key: Path) -> tuple[str, ...]:
+def verify_signature(path: Path, public_key: str | Path) -> tuple[str, ...]:
     """Check a bundle whole, its signature first.
 
     Parameters
     ----------
     path : Path
         The bundle, for any board.
-    public_key : Path
+    public_key : str or Path
         PEM file, or a folder of them.
 
     Returns

@@ -17,7 +17,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundle", type=Path, metavar="B.efb")
     parser.add_argument(
         "--public-key",
-        type=Path,
         required=True,
         metavar="PEM",
         help="public key, of export keygen, or a folder of them",

@@ -230,6 +230,8 @@ def test_keygen_sign_verify_and_the_door_agree(
     name = re.search(r"public key ([0-9a-f]{16});", capsys.readouterr().out).group(1)
     assert export(["verify-signature", bundle, "--public-key", public]) == 1
     assert "is not signed" in capsys.readouterr().err
+    assert export(["verify-signature", bundle, "--public-key", ""]) == 1  # an unset variable
+    assert "configured as an empty text" in capsys.readouterr().err
     assert edgeface(["selftest", "--bundle", bundle, "--public-key", public]) == 1
     assert export(["sign", "--bundle", bundle, "--key", key]) == 0
     assert export(["verify-signature", bundle, "--public-key", public]) == 0
