@@ -21,6 +21,7 @@ COMMANDS = {
     "import": ("export.importers.command", "an embedder of others: EdgeFace, FaceNet, any ONNX"),
     "verify": ("export.verify.command", "measure and judge every artefact against float"),
     "latency": ("export.verify.latency", "time of each INT8 artefact over its float twin"),
+    "emulate": ("export.verify.qemu", "the split head on emulated ARM cores"),
     "report": ("export.verify.report", "one HTML page of what verify measured"),
     "split": ("export.split", "add backbone and head to a bundle, beside the whole embedder"),
     "pack": ("export.pack", "embedder to ONNX, thresholds, self-test, card: one .efb bundle"),

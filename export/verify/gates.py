@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from export.errors import VerifyError
 from export.verify.figures import Result
-from export.verify.limits import GATES, SOURCE_GATES, Gate
+from export.verify.limits import EMULATED, GATES, SOURCE_GATES, Gate
 
 FLOAT = "float network"
 
@@ -80,7 +80,7 @@ def _belongs(judged: str, title: str) -> bool:
 
 
 def _complaint(row: Mapping) -> str:
-    gate = next((g for g in (*GATES, *SOURCE_GATES) if g.name == row["name"]), None)
+    gate = next((g for g in (*GATES, *SOURCE_GATES, EMULATED) if g.name == row["name"]), None)
     bound = "at least" if gate is None or gate.least else "at most"
     measured = "nothing" if row["measured"] is None else f"{row['measured']:.4g}"
     advice = f"; look at {gate.look}" if gate else ""

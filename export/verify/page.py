@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from export.verify import pictures
-from export.verify.limits import GATES, SOURCE_GATES, STRICT_FAR
+from export.verify.limits import EMULATED, GATES, SOURCE_GATES, STRICT_FAR
 from export.verify.summary import summary
 
 LAYERS_SHOWN = 18
 BESIDE = ("", "cosine mean", "cosine min", "LFW accuracy", "TAR at FAR 0.01", "TAR at FAR 0.001")
-GATE_OF = {gate.name: gate for gate in (*GATES, *SOURCE_GATES)}
+GATE_OF = {gate.name: gate for gate in (*GATES, *SOURCE_GATES, EMULATED)}
 
 
 def context(numbers: Mapping) -> dict:
