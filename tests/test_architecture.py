@@ -75,6 +75,7 @@ EXPORT_ALSO = {
         "edgeface.errors",
         "edgeface.split",
     },
+    "verify.arm_worker": {"edgeface.backends.open_backend"},
     "verify.latency": {"edgeface.bench.figures"},
     "signing": {"edgeface.signature"},
     "__main__": {"edgeface.errors"},

@@ -60,7 +60,7 @@ def test_a_damaged_head_file_is_refused(source, tmp_path) -> None:
     for damaged in (whole[:-1], whole + b"x", b"NONE" + whole[4:], b""):
         file.write_bytes(damaged)
         with pytest.raises(ExportError, match="not a head with feature maps"):
-            qemu.output([str(host_build() / "edgeface_head"), str(file), str(tmp_path / "out")])
+            qemu.call([str(host_build() / "edgeface_head"), str(file), str(tmp_path / "out")])
 
 
 def test_a_build_without_split_artefact_is_refused(source, tmp_path, portrait_crops) -> None:
