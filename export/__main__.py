@@ -23,6 +23,7 @@ COMMANDS = {
     "latency": ("export.verify.latency", "time of each INT8 artefact over its float twin"),
     "emulate": ("export.verify.qemu", "the split head on emulated ARM cores"),
     "report": ("export.verify.report", "one HTML page of what verify measured"),
+    "tflite-layers": ("export.tflite.layer_errors", "error of an int8 .tflite, layer by layer"),
     "split": ("export.split", "add backbone and head to a bundle, beside the whole embedder"),
     "pack": ("export.pack", "embedder to ONNX, thresholds, self-test, card: one .efb bundle"),
     "keygen": ("export.keygen", "make a key that signs bundles"),
