@@ -12,10 +12,10 @@ RKNN_PYTHON ?= python3.11
 rknn_pip = $(RKNN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 native := $(wildcard csrc/*.* csrc/*/*.*) CMakeLists.txt setup.py pyproject.toml VERSION
 
-.PHONY: help setup demo test lint bench performance sanitize arm-report rknn-env rknn-test litert-env litert-test system-packages
+.PHONY: help setup demo test lint bench performance sanitize arm-report arm-test rknn-env rknn-test litert-env litert-test system-packages
 
 help:
-	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | performance | sanitize | arm-report | rknn-env | rknn-test | litert-env | litert-test"
+	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | performance | sanitize | arm-report | arm-test | rknn-env | rknn-test | litert-env | litert-test"
 
 # Everything that a developer needs: the runtime, the tests' and the training host's packages.
 setup: $(VENV)/.edgeface-test
@@ -51,6 +51,10 @@ sanitize: $(VENV)/.edgeface-test
 # Instructions and estimated cycles on the boards' cores, by QEMU and llvm-mca: docs/arm.md.
 arm-report: $(VENV)/.edgeface-test
 	$(python) -m tests.arm.report
+
+# INT8 artefacts on the runtimes' ARM wheels, emulated; makes the machine in build/arm: 30 MB.
+arm-test: $(VENV)/.edgeface-test
+	EDGEFACE_ARM_MACHINE=build/arm $(python) -m pytest $(PYTEST_ARGS) -m arm tests/export/verify
 
 # Against faiss, usearch, simsimd, numkong, NumPy, PyTorch and ONNX Runtime; a quarter of an hour.
 bench: $(VENV)/.edgeface-bench

@@ -1,8 +1,8 @@
 """Artefacts on an emulated 64-bit ARM machine: a door's backends on the runtimes' own ARM wheels.
 
 The machine is a folder: Debian's arm64 Python, unpacked and never installed, and wheels from PyPI.
-`prepare` makes it (60 MB of downloads); QEMU runs its programs. Versions are those that QEMU 7.2
-runs: newer onnxruntime and ai-edge-litert read the host's CPU from /sys and crash under it.
+`prepare` makes it (30 MB of packages and wheels); QEMU runs its programs. Versions are those that
+QEMU 7.2 runs: newer onnxruntime and ai-edge-litert read the host's CPU from /sys and crash there.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from export.source import Source
+from export.tflite import convert
 from export.verify.embed import Candidate
 from tests.export.verify import build
 
@@ -36,3 +37,25 @@ def sound(source, work, portrait_crops) -> list[Candidate]:
     calibration = source.preprocessing.apply(build.views(portrait_crops, seed=2, count=32).crops)
     made = build.int8_artefacts(source, calibration, work / "onnx")
     return build.as_candidates(made, work / "onnx")
+
+
+@pytest.fixture(scope="session")
+def tflite(source, portrait_crops, tmp_path_factory) -> Candidate:
+    """The split INT8 TFLite file with the INT8 head, in a build of its own."""
+    crops = build.views(portrait_crops, seed=2, count=16).crops
+    folder = tmp_path_factory.mktemp("tflite_work") / "tflite"
+    made = convert(source, variant="split", calibration=crops, folder=folder)
+    return Candidate(made, folder, "int8")
+
+
+@pytest.fixture
+def run_by_onnxruntime(monkeypatch) -> None:
+    """Run ONNX artefacts without their target's module."""
+    own = Candidate.run
+
+    def run(candidate: Candidate, inputs: np.ndarray) -> np.ndarray:
+        if candidate.artefact.format != "onnx":
+            return own(candidate, inputs)
+        return build.run_onnx(candidate.artefact, candidate.folder, inputs)
+
+    monkeypatch.setattr(Candidate, "run", run)

@@ -9,9 +9,9 @@ import pytest
 
 from edgeface.align import align
 from export.artefact import Artefact
-from export.verify.command import find_artefacts, parse_limits, verify
+from export.verify.command import find_artefacts, measure_one, parse_limits, verify
 from export.verify.door import door_agreement, door_embedder, open_door
-from export.verify.embed import Candidate, embed, unit_rows
+from export.verify.embed import embed, unit_rows
 from export.verify.gates import refuse
 from export.verify.latency import latencies
 from export.verify.report import write_report
@@ -46,6 +46,24 @@ def test_a_door_fed_otherwise_than_measured_is_noticed(
     assert agree > SAME
     swapped = build.with_input(sound[variant], colour="BGR")
     assert door_agreement(swapped, faces.crops, source=source, found=found) < 0.95
+
+
+def test_a_tflite_artefact_runs_on_its_own_runtime_and_on_a_door(
+    tflite, source, portrait_crops, tmp_path
+) -> None:
+    """It takes pixels and normalises inside: the manifest entry says so and the door obeys."""
+    faces = build.views(portrait_crops, seed=3, count=4)
+    result = measure_one(tflite, {"folder": faces}, source=source, work=tmp_path)
+    assert result.input_error == 0
+    assert result.door_cosine > SAME
+    assert result.sets["folder"].agreement.mean > 0.95
+    swapped = build.with_input(tflite, colour="BGR")
+    damaged = measure_one(swapped, {"folder": faces}, source=source, work=tmp_path)
+    assert damaged.input_error > 0.1 and damaged.sets["folder"].agreement.mean < 0.95
+    normalised = build.with_input(tflite, mean=[127.5] * 3, std=[127.5] * 3)
+    found = embed(tflite, faces, source=source, cache=tmp_path)
+    seen = door_agreement(normalised, faces.crops, source=source, found=found)
+    assert seen < 0.5  # normalised twice, which only a door's own code shows
 
 
 def test_embeddings_are_computed_once_and_again_when_the_file_changes(
@@ -108,11 +126,10 @@ def test_latency_is_a_ratio_with_an_interval_for_each_runtime_and_thread_count(
         latencies(work, source=source, rounds=10)
 
 
-def test_a_build_is_verified_and_reported(sound, source, work, portrait_crops, monkeypatch) -> None:
+def test_a_build_is_verified_and_reported(
+    sound, source, work, portrait_crops, run_by_onnxruntime
+) -> None:
     """The whole step on the real checkpoint: rows for the manifest, a page, nothing to refuse."""
-    monkeypatch.setattr(
-        Candidate, "run", lambda self, v: build.run_onnx(self.artefact, self.folder, v)
-    )
     sets = {"folder": build.views(portrait_crops, seed=1)}
     artefacts = find_artefacts(work)
     assert {a.variant for a in artefacts} == {"whole", "split"}

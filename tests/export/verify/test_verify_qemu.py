@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from export.errors import ExportError, VerifyError
 from export.verify import qemu
-from export.verify.embed import Candidate, open_head
+from export.verify.embed import open_head
 from export.verify.gates import refuse
 from tests.check_build import arm_build, host_build
 from tests.export.verify import build
 
 FACES = 6
-
-
-@pytest.fixture
-def run_by_onnxruntime(monkeypatch) -> None:
-    monkeypatch.setattr(
-        Candidate, "run", lambda self, values: build.run_onnx(self.artefact, self.folder, values)
-    )
+MACHINE = "EDGEFACE_ARM_MACHINE"
 
 
 def test_head_on_arm_cores_gives_the_same_embeddings(
@@ -36,6 +33,22 @@ def test_head_on_arm_cores_gives_the_same_embeddings(
     note = json.loads((work / "verify" / "emulated.json").read_text())
     kernels = {(row[0].split()[0], row[1]) for row in note["rows"]}
     assert kernels == {("cortex-a53", "neon"), ("cortex-a72", "neon"), ("cortex-a76", "neondot")}
+
+
+@pytest.mark.arm
+def test_artefacts_run_on_an_emulated_arm_machine(
+    sound, tflite, source, portrait_crops, run_by_onnxruntime
+) -> None:
+    """onnxruntime's and LiteRT's own ARM wheels, by the backends that doors have."""
+    if MACHINE not in os.environ:
+        pytest.skip(f"make arm-test; or set {MACHINE} to a folder")
+    faces = build.views(portrait_crops, seed=5, count=2)
+    machine, work = Path(os.environ[MACHINE]), tflite.folder.parent
+    shutil.copytree(sound[0].folder, work / "onnx")
+    rows = qemu.emulate(work, source=source, faces=faces, machine=machine)
+    refuse(rows)
+    ran = {row["artefact"].split(", ", 1)[1] for row in rows}
+    assert {one.title for one in (*sound, tflite)} <= ran
 
 
 @pytest.mark.parametrize("precision", qemu.PRECISIONS)
