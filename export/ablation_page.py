@@ -69,24 +69,33 @@ def tar(summary: Summary, far: str) -> str:
     return percent(summary.mean(f"tar_at_far_{far}"), summary.draws(far))
 
 
-def difference(summary: Summary, base: Summary) -> tuple[str, bool]:
-    """Return the cell "against the base", in points, and whether its interval leaves out zero."""
-    if summary.name == base.name or summary.figures[0]["tar_at_far_0.01"] is None:
+def difference(summary: Summary, base: Summary, noise: float | None) -> tuple[str, bool]:
+    """Return the cell "against the base", in points, and whether it is more than chance.
+
+    That is: zero is outside the interval over people, and the difference is more than `doubt`.
+    """
+    if summary.name == base.name:
         return "", False
     draws = summary.draws("0.01") - base.draws("0.01")
     low, high = np.quantile(draws, (0.025, 0.975))
     value = summary.mean("tar_at_far_0.01") - base.mean("tar_at_far_0.01")
-    clear = not low <= 0 <= high
+    by_chance = doubt(noise or 0.0, len(summary.figures), len(base.figures))
+    clear = not low <= 0 <= high and abs(value) > by_chance
     text = percent(value, draws, sign="+")
     return (f"**{text}**" if clear else text), clear
 
 
-def line(summary: Summary, base: Summary) -> str:
+def doubt(noise: float, row: int, base: int) -> float:
+    """Return twice the deviation between means of ``row`` and of ``base`` trainings."""
+    return 2 * noise * (1 / row + 1 / base) ** 0.5
+
+
+def line(summary: Summary, base: Summary, noise: float | None) -> str:
     """Return one table row."""
     cells = [
         summary.name,
         tar(summary, "0.01"),
-        difference(summary, base)[0],
+        difference(summary, base, noise)[0],
         tar(summary, "0.001"),
         f"{100 * summary.mean('rank_1'):.1f}",
         f"{summary.mean('parameters'):,.0f}",
@@ -98,7 +107,7 @@ def line(summary: Summary, base: Summary) -> str:
 
 
 def seed_noise(summaries: Sequence[Summary]) -> float | None:
-    """Return the standard deviation between seeds of one row, pooled over rows; None: one seed."""
+    """Return the standard deviation between a row's seeds, pooled over rows; None: one seed."""
     variances = [np.var(s.each("0.01"), ddof=1) for s in summaries if len(s.figures) > 1]
     return float(np.sqrt(np.mean(variances))) if variances else None
 
@@ -108,14 +117,14 @@ def page(results: Sequence[Result], *, settings: dict, teacher: dict) -> str:
     names = list(dict.fromkeys(r.name for r in results))
     summaries = [Summary(name, [r for r in results if r.name == name]) for name in names]
     base = next(s for s in summaries if s.name == BASE)
-    trainings = min(len(s.figures) for s in summaries)
+    trainings, noise = min(len(s.figures) for s in summaries), seed_noise(summaries)
     parts = [introduction(settings, base, trainings, teacher)]
     for group, title in GROUPS.items():
         members = [s for s in summaries if s.group == group]
         if members:
             parts.append(f"## {title}\n\n{HEADER}")
-            parts[-1] += "".join(f"\n{line(s, base)}" for s in [base, *members])
-    parts.append(conclusion(summaries, base, trainings))
+            parts[-1] += "".join(f"\n{line(s, base, noise)}" for s in [base, *members])
+    parts.append(conclusion(summaries, base, trainings, noise))
     return "\n\n".join(parts) + "\n"
 
 
@@ -148,28 +157,31 @@ this page; finished rows are kept. One factor changes at a time.
 TAR and rank-1 are in percent. Brackets hold 95 % intervals by bootstrap over the held-out people
 (`export.identity_measure.bootstrap`), which are wider and truer than intervals that take pairs for
 independent. "Against the base" is the difference in points at FAR 1e-2, with the interval of the
-*paired* difference: both networks on the same draws of people. Bold: zero is outside. Rank-1:
-share of photos whose nearest other photo shows the same person. CPU seconds are of training, on a
-machine that other work shared."""
+*paired* difference: both networks on the same draws of people. Bold: zero is outside, and the
+difference is more than trainings differ by chance (see the end). Rank-1: share of photos whose
+nearest other photo shows the same person. CPU seconds are of training, on a machine that other work
+shared."""
 
 
 def listed(fields: dict) -> str:
     """Return "name value, name value", in lines of a list item."""
     text = ", ".join(f"{name} {value}" for name, value in fields.items())
-    return textwrap.fill(text, 96, subsequent_indent="  ")
+    return textwrap.fill(text, 80, subsequent_indent="  ")
 
 
-def conclusion(summaries: Sequence[Summary], base: Summary, trainings: int) -> str:
+def conclusion(
+    summaries: Sequence[Summary], base: Summary, trainings: int, noise: float | None
+) -> str:
     """Say what stands out, and what such a trial can and cannot show."""
-    cells = [(s.name, *difference(s, base)) for s in summaries]
+    cells = [(s.name, *difference(s, base, noise)) for s in summaries]
     clear = "\n".join(f"- {name}: {text.strip('*')}" for name, text, found in cells if found)
     return f"""## What stands out
 
-Rows whose difference to the base leaves zero out of its interval, in points at FAR 1e-2:
+The bold differences to the base, in points at FAR 1e-2:
 
 {clear or "- none"}
 
-{noise_text(seed_noise(summaries), trainings, len(base.figures))}
+{noise_text(noise, trainings, len(base.figures))}
 
 {LIMITS}"""
 
@@ -181,12 +193,11 @@ def noise_text(noise: float | None, row: int, base: int) -> str:
             "One training each: how far two trainings of one row are apart is not known, and the\n"
             "intervals do not hold it. Use `--base-seeds 3` before believing a small difference."
         )
-    doubt = 2 * noise * (1 / row + 1 / base) ** 0.5
     return (
-        f"Trainings that differ in their seed alone have a standard deviation of {100 * noise:.1f} "
-        f"points, which the\nintervals do not hold: a difference to the base of less than "
-        f"{100 * doubt:.1f} points may be chance (twice the\ndeviation of {row} training(s) "
-        f"against {base})."
+        f"Trainings of one row that differ in their seed alone have a standard deviation of\n"
+        f"{100 * noise:.1f} points (pooled over rows), which the intervals do not hold. Less than\n"
+        f"{100 * doubt(noise, row, base):.1f} points of difference, twice that of a mean of {row} "
+        f"against a mean of {base}, may be chance and is not bold."
     )
 
 

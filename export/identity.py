@@ -18,7 +18,7 @@ import torch
 from export.checkpoint import load_checkpoint, save_checkpoint
 from export.dsanet import CONFIGS, DsaNet
 from export.identity_data import People, read_people, split
-from export.identity_measure import FARS, measure
+from export.identity_measure import FARS, measure, require_pairs
 from export.identity_teacher import CHECKPOINT, teacher_embeddings
 from export.identity_train import IdentityTrainer, Plan
 from export.nets.standardised import Standardised, folded
@@ -56,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
     cv2.setNumThreads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     train, held_out = split(read_people(args.data), held_out=args.held_out, seed=args.seed)
+    if held_out.count:
+        require_pairs(held_out, impostors=1)
     print(f"{train.count} people, {len(train.names)} photos; {held_out.count} people held out")
     trainer = make_trainer(args, train)
     trainer.run(state=args.out / "state.pt", log=args.out / "log.jsonl")

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from edgeface.roc import tar_at_far
+from export.errors import ExportError
 from export.identity_data import People
 from export.teacher import normalise
 
@@ -68,6 +69,18 @@ def bootstrap(pairs: Pairs, far: float, *, draws: int = DRAWS, seed: int = 0) ->
             threshold = impostor[np.searchsorted(passed, far * passed[-1], side="right")]
             rates.append(np.average(genuine > threshold, weights=times[own]))
     return np.array(rates)
+
+
+def require_pairs(people: People, *, impostors: int) -> None:
+    """Raise ExportError unless there are a genuine pair and ``impostors`` impostor pairs."""
+    counts = np.bincount(people.labels)
+    genuine = int((counts * (counts - 1) // 2).sum())
+    others = len(people.labels) * (len(people.labels) - 1) // 2 - genuine
+    if genuine < 1 or others < impostors:
+        raise ExportError(
+            f"{people.count} people held out give {genuine} genuine and {others} impostor pairs, "
+            f"expected at least 1 and {impostors}; hold out more people, or give more photos"
+        )
 
 
 def rank_one(unit: np.ndarray, labels: np.ndarray) -> float:

@@ -239,6 +239,15 @@ def test_rank_one_and_bootstrap_by_definition() -> None:
         assert rate == pytest.approx((genuine > threshold).mean())
 
 
+def test_held_out_people_who_give_too_few_pairs_are_refused_before_training(people) -> None:
+    alone = People(people.crops[::6], people.names[::6])
+    with pytest.raises(ExportError, match="4 people held out give 0 genuine and 6 impostor pairs"):
+        identity_measure.require_pairs(alone, impostors=1)
+    with pytest.raises(ExportError, match="60 genuine and 216 impostor.*at least 1 and 1000"):
+        identity_measure.require_pairs(people, impostors=1000)
+    identity_measure.require_pairs(people, impostors=216)
+
+
 def options(command, *words: object) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
@@ -267,13 +276,13 @@ def test_the_ablation_writes_its_page_and_keeps_finished_rows(
     monkeypatch.setattr(ablation, "TrialConfig", lambda: TINY)
     words = ["--data", data, "--out", tmp_path / "page.md", "--work", tmp_path / "work"]
     words += ["--samples", 16, "--people", 2, "--photos", 4, "--held-out", 2]
-    words += ["--base-seeds", 2]
+    words += ["--seeds", 1, "--base-seeds", 2]
     words += ["--only", "max-pool", "loss distil"]
     assert ablation.run(options(ablation, *words)) == 0
     text = (tmp_path / "page.md").read_text()
     assert text.count("| max-pool |") == 1 and text.count("| loss distil |") == 1
     assert "2 people, 24 photos to train on; 2 other people" in text
-    assert "1 of a row, 2 of the base" in text
+    assert "1 of a row, 2 of the base" in text and "a mean of 1 against a mean of 2" in text
     assert "have a standard deviation" in text
     assert not list((tmp_path / "work").glob("*.pt"))  # no weights are kept
     monkeypatch.setattr(ablation.Job, "trained", None)  # nothing is trained again
