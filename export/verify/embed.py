@@ -11,7 +11,7 @@ import hashlib
 import importlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,7 @@ RUNNERS = {
 """Target → the module whose ``run`` runs its artefacts."""
 
 PIXEL_FORMATS = ("tflite", "rknn", "nbg")
+HEADS = ("int8", "float32")
 USUAL_PRESET = "cpu"  # of export.presets
 BATCH = 16
 CHUNK = 2048  # rows per call of a runner: its input is 0.3 GB
@@ -93,7 +94,7 @@ def candidates(artefacts: list[Artefact], work: Path) -> list[Candidate]:
     return [
         Candidate(artefact, work / artefact.target, head)
         for artefact in artefacts
-        for head in (("int8", "float32") if artefact.variant == "split" else (None,))
+        for head in (HEADS if artefact.variant == "split" else (None,))
     ]
 
 
@@ -124,16 +125,18 @@ def embed_float(
     inputs_of = apply or source.preprocessing.apply
     probe = hashlib.sha256(inputs_of(faces.crops[:1]).tobytes()).hexdigest()
     key = _key(file_hash(source.onnx), probe, faces.digest)
-
-    def compute() -> np.ndarray:
-        session, rows = float_session(source.onnx), []
-        starts = range(0, len(faces.crops), BATCH)
-        for start in tqdm(starts, desc=f"float, {faces.name}", mininterval=5):
-            inputs = inputs_of(faces.crops[start : start + BATCH])
-            rows.append(session.run(None, {INPUT: inputs})[0])
-        return unit_rows(np.concatenate(rows))
-
-    return _cached(cache / "float" / _file_name(faces), key, compute)
+    path = cache / "float" / _file_name(faces)
+    kept = _load(path, key)
+    if kept is not None:
+        return kept
+    session, rows = float_session(source.onnx), []
+    starts = range(0, len(faces.crops), BATCH)
+    for start in tqdm(starts, desc=f"float, {faces.name}", mininterval=5):
+        inputs = inputs_of(faces.crops[start : start + BATCH])
+        rows.append(session.run(None, {INPUT: inputs})[0])
+    found = unit_rows(np.concatenate(rows))
+    _save(path, key, found)
+    return found
 
 
 def float_session(path: Path) -> onnxruntime.InferenceSession:
@@ -146,26 +149,36 @@ def float_session(path: Path) -> onnxruntime.InferenceSession:
 def embed(candidate: Candidate, faces: FaceSet, *, source: Source, cache: Path) -> np.ndarray:
     """Return a candidate's embeddings of a set, (N, dim) float32, fed as its manifest entry says.
 
-    Kept in ``cache/<title>/<set>-<digest>.npy`` until file, head, input or set change.
+    Kept in ``cache/<title>/<set>-<digest>.npy`` until file, head, input or set change. A split
+    artefact runs once for both kinds of head: the run may be a simulator's.
     """
-    head = open_head(source, candidate.head) if candidate.head else None
-    key = _key(
+    kept = _load(_place(candidate, faces, cache), _embed_key(candidate, faces, source))
+    if kept is not None:
+        return kept
+    alike = [replace(candidate, head=head) for head in (HEADS if candidate.head else (None,))]
+    heads = [open_head(source, one.head) if one.head else None for one in alike]
+    parts: list[list[np.ndarray]] = [[] for _ in alike]
+    for start in range(0, len(faces.crops), CHUNK):
+        crops = faces.crops[start : start + CHUNK]
+        raw = candidate.run(door_inputs(candidate.artefact, crops, source=source))
+        for head, rows in zip(heads, parts):
+            rows.append(unit_rows(raw) if head is None else head_rows(head, raw))
+    for one, rows in zip(alike, parts):
+        _save(_place(one, faces, cache), _embed_key(one, faces, source), np.concatenate(rows))
+    return np.concatenate(parts[alike.index(candidate)])
+
+
+def _place(candidate: Candidate, faces: FaceSet, cache: Path) -> Path:
+    return cache / candidate.title.replace(",", "").replace(" ", "_") / _file_name(faces)
+
+
+def _embed_key(candidate: Candidate, faces: FaceSet, source: Source) -> str:
+    return _key(
         file_hash(candidate.file),
         repr(sorted(candidate.artefact.input.items())),
         head_digest(source, candidate.head) if candidate.head else "",
         faces.digest,
     )
-
-    def compute() -> np.ndarray:
-        rows = []
-        for start in range(0, len(faces.crops), CHUNK):
-            crops = faces.crops[start : start + CHUNK]
-            raw = candidate.run(door_inputs(candidate.artefact, crops, source=source))
-            rows.append(unit_rows(raw) if head is None else head_rows(head, raw))
-        return np.concatenate(rows)
-
-    folder = cache / candidate.title.replace(",", "").replace(" ", "_")
-    return _cached(folder / _file_name(faces), key, compute)
 
 
 def unit_rows(raw: np.ndarray) -> np.ndarray:
@@ -227,13 +240,16 @@ def _key(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _cached(path: Path, key: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
+def _load(path: Path, key: str) -> np.ndarray | None:
     note = path.with_suffix(".key")
     if path.is_file() and note.is_file() and note.read_text() == key:
         return np.load(path, allow_pickle=False)
-    rows = compute()
+    return None
+
+
+def _save(path: Path, key: str, rows: np.ndarray) -> None:
+    note = path.with_suffix(".key")
     path.parent.mkdir(parents=True, exist_ok=True)
     note.unlink(missing_ok=True)
     np.save(path, rows)
     note.write_text(key)
-    return rows

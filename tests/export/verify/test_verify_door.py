@@ -90,6 +90,22 @@ def test_embeddings_are_computed_once_and_again_when_the_file_changes(
     assert calls == [4, 4, 4, 4]
 
 
+def test_a_split_artefact_runs_once_for_both_heads(sound, source, portrait_crops, tmp_path) -> None:
+    calls = []
+
+    def counted(artefact, folder, inputs):
+        calls.append(len(inputs))
+        return build.run_onnx(artefact, folder, inputs)
+
+    faces = build.views(portrait_crops, seed=4, count=2)
+    one = replace(sound[1], runner=counted)
+    other = replace(one, head="float32")
+    both = [embed(each, faces, source=source, cache=tmp_path) for each in (one, other)]
+    assert calls == [4]
+    cosine = (both[0] * both[1]).sum(axis=1)
+    assert 0.99 < cosine.min() < cosine.max() < 1
+
+
 def test_rows_without_length_or_finite_values_are_nan() -> None:
     raw = np.float32([[3, 4], [0, 0], [np.inf, 1], [np.nan, 1], [1e-15, 0]])
     found = unit_rows(raw)
