@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from edgeface.align import align
-from export import ablation, faces, identity, identity_measure, identity_train
+from export import ablation, faces, identity, identity_train
 from export.checkpoint import load_checkpoint
 from export.dsanet import CONFIGS, DsaNet
 from export.errors import ExportError
@@ -215,37 +215,6 @@ def test_the_norm_behind_a_dsanet_folds_into_its_last_layer() -> None:
     image = torch.randn(2, 3, 112, 112)
     with torch.inference_mode():
         torch.testing.assert_close(folded(both)(image), both.eval()(image), rtol=1e-4, atol=1e-4)
-
-
-def test_rank_one_and_bootstrap_by_definition() -> None:
-    rng = np.random.default_rng(0)
-    labels = np.array([0] * 5 + [1] * 4 + [2] * 6 + [3] * 5 + [4])
-    unit = rng.normal(size=(5, 16))[labels] + 0.9 * rng.normal(size=(len(labels), 16))
-    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
-    hits = []
-    for i in range(len(labels) - 1):  # the last has nobody to be found with
-        others = [j for j in range(len(labels)) if j != i]
-        hits.append(labels[max(others, key=lambda j: unit[i] @ unit[j])] == labels[i])
-    assert identity_measure.rank_one(unit, labels) == pytest.approx(np.mean(hits))
-    pairs = identity_measure.all_pairs(unit, labels)
-    found = identity_measure.bootstrap(pairs, 0.1, draws=5, seed=3)
-    again = np.random.default_rng(3)
-    for rate in found:
-        times = np.bincount(again.integers(0, 5, 5), minlength=5)
-        weight = times[pairs.first] * np.where(pairs.genuine, 1, times[pairs.second])
-        impostor = np.sort(np.repeat(pairs.cosine, np.where(pairs.genuine, 0, weight)))[::-1]
-        threshold = impostor[int(0.1 * len(impostor))]
-        genuine = np.repeat(pairs.cosine, np.where(pairs.genuine, weight, 0))
-        assert rate == pytest.approx((genuine > threshold).mean())
-
-
-def test_held_out_people_who_give_too_few_pairs_are_refused_before_training(people) -> None:
-    alone = People(people.crops[::6], people.names[::6])
-    with pytest.raises(ExportError, match="4 people held out give 0 genuine and 6 impostor pairs"):
-        identity_measure.require_pairs(alone, impostors=1)
-    with pytest.raises(ExportError, match="60 genuine and 216 impostor.*at least 1 and 1000"):
-        identity_measure.require_pairs(people, impostors=1000)
-    identity_measure.require_pairs(people, impostors=216)
 
 
 def options(command, *words: object) -> argparse.Namespace:
