@@ -89,7 +89,7 @@ def _rate(rate: Mapping) -> str:
 
 def _points(interval: Mapping) -> str:
     value, low, high = (100 * interval[key] for key in ("value", "low", "high"))
-    return f"{value:+.2f} [{low:+.2f}, {high:+.2f}] points"
+    return f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
 def histograms(results: Sequence[Mapping]) -> list[dict]:
@@ -158,7 +158,7 @@ def layer_parts(numbers: Mapping) -> list[dict]:
     for name, cycles in numbers["cycles"].items():
         parts.append(
             {
-                "title": f"NPU cycles per operator: {name.removesuffix('.build')}",
+                "title": f"NPU cycles per operator: {name}",
                 "note": f"The compiler's static table: {sum(cycles.values()):,} cycles in all. "
                 "It gives none for some operators, so that the sum is a floor.",
                 "picture": pictures.bars(pictures.thinned(cycles, LAYERS_SHOWN), label="cycles"),

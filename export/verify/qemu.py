@@ -47,9 +47,9 @@ PROGRAMS = {
 """Program → Debian's package."""
 
 CORES = {
-    "cortex-a53": "RK3576's small cores: NEON",
-    "cortex-a72": "RK3576's large cores: NEON",
-    "cortex-a76": "T527's A55 has the same instructions: dot product",
+    "cortex-a53": "RK3576's small cores, NEON",
+    "cortex-a72": "RK3576's large cores, NEON",
+    "cortex-a76": "has what T527's A55 has, NEON and dot product",
 }
 PHOTOS = 64
 ARTEFACT_PHOTOS = 8
@@ -171,13 +171,15 @@ COLUMNS = ("core", "runs on", "what", "cosine min", "largest difference", "equal
 NOTE = (
     "Cross-compiled or from the runtimes' own ARM wheels, run under QEMU on {} faces (artefacts: "
     "fewer), beside this machine. Proves the code, not a board's speed. INT8 networks are not "
-    "equal to the last bit: kernels add in another order, and roundings turn."
+    "equal to the last bit: kernels add in another order, and roundings turn. "
+    + "; ".join(f"{core}: {board}" for core, board in CORES.items())
+    + "."
 )
 
 
 def _text(found: Mapping) -> list[str]:
     return [
-        f"{found['core']} ({CORES[found['core']]})",
+        found["core"],
         found["by"],
         found["what"],
         f"{found['cosine']:.6f}",

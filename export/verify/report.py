@@ -69,8 +69,8 @@ def gathered(work: Path) -> dict:
         numbers[part] = json.loads(path.read_text()) if path.is_file() else None
     notes = sorted(work.glob("**/sensitivity*.json"))
     numbers["sensitivity"] = {path.stem: json.loads(path.read_text()) for path in notes}
-    tables = sorted(work.glob("*/*/layers.csv"))
-    numbers["cycles"] = {path.parent.name: page.read_cycles(path) for path in tables}
+    tables = {path.name.split(".")[0]: path for path in sorted(work.glob("*/*.layers.csv"))}
+    numbers["cycles"] = {name: page.read_cycles(path) for name, path in tables.items()}
     return numbers
 
 

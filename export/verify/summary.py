@@ -93,6 +93,14 @@ def _accuracy(result: Mapping) -> str:
     return f"{100 * found['value']:.2f} ({change:+.2f})"
 
 
+def _group_gap(drift: Sequence[Mapping]) -> str:
+    gaps = []
+    for attribute in {row["attribute"] for row in drift}:
+        values = [row["agreement"] for row in drift if row["attribute"] == attribute]
+        gaps.append(max(values) - min(values))
+    return f"{max(gaps):.4f}" if gaps else ""
+
+
 COLUMNS = (
     Column(
         "size, MB",
@@ -151,11 +159,11 @@ COLUMNS = (
         "mean cosine",
     ),
     Column(
-        "groups",
-        lambda r: "" if not _faces(r)["drift"] else "seen",
+        "group gap",
+        lambda r: _group_gap(_faces(r)["drift"]),
         lambda _: "",
         ("group agreement gap", "group impostor shift gap"),
-        "drift",
+        "of cosine",
     ),
     Column(
         "bad rows",

@@ -119,9 +119,10 @@ def test_optional_parts_are_drawn_when_they_were_measured(measured) -> None:
     layers = [{"layer": "stem", "operator": "Conv", "only": agreement, "but": agreement}]
     sensitivity = {"faces": 8, "int8": agreement, "layers": layers, "kept": ["stem"]}
     (measured / "sensitivity.json").write_text(json.dumps(sensitivity))
-    build = measured / "rk3576" / "backbone.build"
-    build.mkdir(parents=True)
-    (build / "layers.csv").write_text("op,cycles\nConv,1200\nConv,300\nAdd,20\n")
+    (measured / "rk3576").mkdir()
+    (measured / "rk3576" / "backbone.layers.csv").write_text(
+        "op,cycles\nConv,1200\nConv,300\nAdd,20\n"
+    )
     other = measured / "other"
     (other / "verify").mkdir(parents=True)
     (other / "verify" / "figures.json").write_text(
