@@ -18,6 +18,7 @@ from export.quantise import quantise
 OPSET = 17
 CALIBRATION_SEED = 20_000
 CALIBRATION_SIDE = 256
+PERCENTILE = 99.999  # of the calibration values
 INPUT_NAME = "image"
 
 
@@ -100,6 +101,7 @@ def run(args: argparse.Namespace) -> int:
         method=args.method,
         keep_float=args.keep_float,
         batches=calibration_inputs(photos, count=args.images),
+        percentile=PERCENTILE,
     )
     entry = stage_entry(precision="int8", score_threshold=args.score_threshold)
     (folder / "stage.json").write_text(json.dumps(entry, indent=1) + "\n")

@@ -1,10 +1,8 @@
 """Static INT8 quantisation of an ONNX graph: QDQ form, measured ranges, any network.
 
-Weights are signed 8-bit with one scale per output channel and activations unsigned 8-bit with one
-scale per tensor: the pair that ONNX Runtime runs fast on x86 and on ARM alike. Weights use 7 of
-their 8 bits, because x86 without VNNI adds two products in 16 bits and saturates: with 8 bits the
-same file gave cosine 0.995 to the float model there and 0.9996 elsewhere; with 7 bits 0.9992 on
-both (docs/decisions/0002).
+Weights are signed with one scale per output channel and activations unsigned 8-bit with one scale
+per tensor: the pair that ONNX Runtime runs fast on x86 and on ARM alike. Bits, percentile and what
+stays float are a preset's (`export.presets`).
 """
 
 from __future__ import annotations
@@ -12,10 +10,13 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import onnx
+
+from export.presets import PRESETS, Preset
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
@@ -28,10 +29,9 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-PERCENTILE = 99.999
-"""Share of the calibration values that a range holds: the best robust choice measured."""
-
+OPSETS = range(13, 20)  # per-channel scales need 13, RKNN refuses 20
 NEWEST_IR = 10
+METHODS = {"percentile": CalibrationMethod.Percentile, "minmax": CalibrationMethod.MinMax}
 
 
 class _Batches(CalibrationDataReader):
@@ -48,56 +48,86 @@ def quantise(
     *,
     target,
     batches: Iterable[np.ndarray],
+    preset: Preset = PRESETS["cpu"],
     method: str = "percentile",
     keep_float: Sequence[str] = (),
-    percentile: float = PERCENTILE,
+    percentile: float | None = None,
+    keep_relu: bool = False,
 ) -> None:
     """Write the INT8 twin of a float ONNX file.
 
     Parameters
     ----------
-    source, target : path of the float file (opset 17 or 18) and of the file to write.
+    source, target : path of the float file (opset 13 to 19) and of the file to write.
     batches : float32 network inputs of one shape, preprocessed as at run time; 64 images or more.
+    preset : bits, activations, percentile and what stays float.
     method : "percentile" or "minmax".
-    keep_float : beginnings of the names of nodes that stay in float, for instance a regression's
-        last layer.
-    percentile : share of the calibration values that a range holds, per cent.
+    keep_float : beginnings of the names of more nodes that stay in float, for instance a
+        regression's last layer.
+    percentile : in place of the preset's.
+    keep_relu : keep Relu and Clip nodes that the ranges after them make superfluous.
 
     Raises
     ------
     ValueError
-        Unknown method, or a ``keep_float`` that no node's name begins with.
+        Unknown method, a ``keep_float`` that no node's name begins with, or an opset out of range.
     """
-    methods = {"percentile": CalibrationMethod.Percentile, "minmax": CalibrationMethod.MinMax}
-    if method not in methods:
-        raise ValueError(f"calibration method {method!r}, expected one of {sorted(methods)}")
+    if method not in METHODS:
+        raise ValueError(f"calibration method {method!r}, expected one of {sorted(METHODS)}")
     with tempfile.TemporaryDirectory() as folder:
         prepared = str(Path(folder) / "prepared.onnx")
-        quant_pre_process(str(source), prepared, skip_symbolic_shape=True)
-        graph = onnx.load(prepared).graph
-        kept = [name for prefix in keep_float for name in _nodes_named(graph, prefix)]
+        graph = prepare(source, prepared)
         quantize_static(
             prepared,
             str(target),
             _Batches(graph.input[0].name, batches),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
-            reduce_range=True,
+            reduce_range=preset.weight_bits == 7,
             weight_type=QuantType.QInt8,
-            activation_type=QuantType.QUInt8,
-            calibrate_method=methods[method],
-            nodes_to_exclude=[*kept, *_float_islands(graph)],
-            extra_options={"CalibPercentile": percentile},
+            activation_type=QuantType.QInt8 if preset.activations == "int8" else QuantType.QUInt8,
+            calibrate_method=METHODS[method],
+            nodes_to_exclude=_float_nodes(graph, preset, keep_float),
+            extra_options={
+                "CalibPercentile": percentile or preset.percentile,
+                "ActivationSymmetric": preset.symmetric,
+                "QDQKeepRemovableActivations": keep_relu,
+            },
         )
     _finish(target)
 
 
-def _float_islands(graph: onnx.GraphProto) -> list[str]:
-    """LayerNormalization and the parts of a tanh-GELU, which ONNX Runtime computes in float anyway.
+def prepare(source, target) -> onnx.GraphProto:
+    """Write the graph as it will be quantised, BatchNorm folded and every node named; return it.
 
-    GELU's cube spans thousands where its result spans tens: 25 dB in 8 bits, the worst of all.
+    Raises
+    ------
+    ValueError
+        The opset is out of range.
     """
-    kinds = {"LayerNormalization", "Mul", "Pow", "Tanh"}
+    quant_pre_process(str(source), str(target), skip_symbolic_shape=True)
+    model = onnx.load(str(target))
+    opset = next(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
+    if opset not in OPSETS:
+        raise ValueError(
+            f"{source}: opset {opset}, expected {OPSETS.start} to {OPSETS.stop - 1}: export it "
+            "with opset 17 or 18"
+        )
+    for i, node in enumerate(model.graph.node):
+        node.name = node.name or f"{node.op_type}_{i}"
+    onnx.save(model, str(target))
+    return model.graph
+
+
+def _float_nodes(graph: onnx.GraphProto, preset: Preset, keep_float: Sequence[str]) -> list[str]:
+    """Return the names of the nodes that stay in float."""
+    kept = [name for prefix in keep_float for name in _nodes_named(graph, prefix)]
+    preferred = [n.name for n in graph.node if n.name.startswith(preset.float_nodes)]
+    return [*kept, *preferred, *_islands(graph, preset)]
+
+
+def _islands(graph: onnx.GraphProto, preset: Preset) -> list[str]:
+    kinds = set(preset.float_operators)
     inside = {name for node in graph.node if node.op_type in kinds for name in node.output}
     return [
         node.name
@@ -115,9 +145,18 @@ def _nodes_named(graph: onnx.GraphProto, prefix: str) -> list[str]:
 
 
 def _finish(path) -> None:
-    """Check the file, drop the tool's notes, and hold the IR version to what old runtimes load."""
+    """Check the file, drop what only tools read, and hold the IR to what old runtimes load."""
     model = onnx.load(str(path))
     model.ir_version = min(model.ir_version, NEWEST_IR)
     model.doc_string = ""
+    del model.graph.value_info[:]
+    used = {node.domain for node in model.graph.node} | {""}
+    for opset in [o for o in model.opset_import if o.domain not in used]:
+        model.opset_import.remove(opset)
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
+
+
+def described(preset: Preset) -> dict:
+    """Return a preset as plain JSON, for an artefact's details."""
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(preset).items()}
