@@ -14,11 +14,13 @@ from export.errors import ExportError
 COMMANDS = {
     "train embedder": ("export.distil_train", "distil DSA-Net from the teacher"),
     "train identity": ("export.identity", "train DSA-Net on photos of labelled people"),
+    "train int8": ("export.int8_train", "teach a trained DSA-Net to survive INT8"),
     "ablation": ("export.ablation", "which part does what: train variants, write one table"),
     "label detector": ("export.detector_labels", "the teacher's median labels, to train on"),
     "train detector": ("export.detector_train", "train the detector on composed scenes"),
     "quantise detector": ("export.detector_quantise", "detector to float and INT8 ONNX"),
     "import": ("export.importers.command", "an embedder of others: EdgeFace, FaceNet, any ONNX"),
+    "sensitivity": ("export.sensitivity", "which layers INT8 costs most"),
     "verify": ("export.verify.command", "measure and judge every artefact against float"),
     "latency": ("export.verify.latency", "time of each INT8 artefact over its float twin"),
     "emulate": ("export.verify.qemu", "the split head on emulated ARM cores"),
