@@ -16,7 +16,7 @@ from export.tflite.flatbuffer import written
 from export.tflite.graph import Graph
 
 PERCENTILE = 99.99
-"""The best on held-out FairFace crops of 100, 99.999, 99.99 and 99.9: docs/decisions/0012."""
+"""The best of six, from 99.9 to 99.999, on held-out FairFace crops: docs/decisions/0014."""
 
 
 def activations(graph: Graph, pixels: np.ndarray) -> Iterator[dict[str, np.ndarray]]:

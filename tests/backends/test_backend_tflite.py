@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -124,11 +123,10 @@ def test_an_operator_that_reads_nothing_is_refused() -> None:
         TfliteBackend(tflite_networks.read("damaged"))
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a process for each file")
 def test_flipped_bits_end_in_an_answer_or_an_error_and_never_in_a_crash() -> None:
     model = tflite_networks.read("channel_means")
     code = (
-        "import os, sys, random\n"
+        "import sys, random\n"
         "import numpy as np\n"
         "from edgeface.backends.tflite import TfliteBackend\n"
         "from edgeface.errors import InferenceError\n"

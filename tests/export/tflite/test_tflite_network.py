@@ -147,7 +147,7 @@ def test_everything_in_the_file_is_integer_and_known_to_old_runtimes(
     assert made.details["needs"] == {"tflite": "2.9.0" if variant == "whole" else "1.14.0"}
 
 
-def test_int8_files_are_under_a_third_of_float_ones_and_the_same_every_time(
+def test_int8_files_are_at_most_30_percent_of_float_ones_and_the_same_every_time(
     trained: Source, crops: np.ndarray, tmp_path: Path
 ) -> None:
     for variant in trained.variants:
