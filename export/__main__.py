@@ -38,6 +38,7 @@ COMMANDS = {
         "export.rknn.header",
         "what an .rknn file says about itself; refuse another SoC",
     ),
+    "nbg-check": ("export.nbg.header", "what an .nb file says about itself; refuse another chip"),
 }
 
 

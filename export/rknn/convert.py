@@ -14,6 +14,7 @@ import numpy as np
 import onnxruntime
 
 from export.artefact import Artefact
+from export.qdq import write_qdq
 from export.rknn import layers as table
 from export.rknn.header import check_target, read_header
 from export.rknn.toolkit import run_job
@@ -22,8 +23,10 @@ from export.static_graph import STEMS, write_static
 from export.to_onnx import FEATURE
 
 PLATFORM = "rk3576"
-PRECISIONS = (None, "int8", "hybrid", "float16")
+PRECISIONS = (None, "int8", "hybrid", "float16", "qdq")
 ALGORITHMS = ("normal", "mmse", "kl_divergence")
+BEST_ALGORITHM = {"split": "kl_divergence", "whole": "normal"}  # measured: docs/rknn.md
+SUFFIXES = {"float16": "_float16", "qdq": "_qdq"}  # of files that are no preset's
 MIN_COSINE = 0.99  # mean, on the sample; below it a whole network becomes a hybrid
 SAMPLE_FACES = 32
 PROPOSAL_IMAGES = 4
@@ -39,21 +42,23 @@ def convert(
     folder: Path,
     seed: int = 0,
     precision: str | None = None,
-    algorithm: str = "normal",
+    algorithm: str | None = None,
     environment: Path | None = None,
 ) -> Artefact:
     """Write ``backbone.rknn`` (split) or ``embedder.rknn`` (whole), its JSON and its layer table.
 
     ``<stem>.build`` beside it keeps what `export.rknn.simulate.run` builds again from, calibration
     faces included, and the toolkit's log. The file takes uint8 NHWC pixels: mean and std are
-    inside. "float16", the reference, is named ``<stem>_float16``.
+    inside. "float16", the reference, and "qdq" are named ``<stem>_float16`` and ``<stem>_qdq``.
 
     Parameters
     ----------
     calibration : RGB uint8 crops (N, 112, 112, 3), 8 or more. A quarter of them, 32 at most,
         drawn by ``seed``, is kept out of the calibration to measure the result on.
-    precision : "int8", "hybrid", "float16", or None for the variant's preset.
-    algorithm : how ranges are chosen: "normal", "mmse" (minutes) or "kl_divergence".
+    precision : "int8", "hybrid", "float16", "qdq" (int8 with ranges found here, at the 99.99th
+        percentile, and not by the toolkit), or None for the variant's preset.
+    algorithm : how ranges are chosen: "normal", "mmse" (minutes) or "kl_divergence"; None for the
+        variant's preset.
     environment : folder of the toolkit's virtual environment; None for ``$RKNN_VENV``.
 
     Raises
@@ -65,9 +70,11 @@ def convert(
         another platform than asked.
     """
     _check_options(precision, algorithm, calibration)
-    stem = STEMS[variant] + ("_float16" if precision == "float16" else "")
+    stem = STEMS[variant] + SUFFIXES.get(precision or "", "")
     build = folder / f"{stem}.build"
     _prepare(build, source, variant, calibration, seed)
+    if precision == "qdq":
+        _insert_ranges(build, source)
     job = {
         "onnx": MODEL,
         "rknn": BUILT,
@@ -75,7 +82,7 @@ def convert(
         "mean": list(source.preprocessing.mean),
         "std": list(source.preprocessing.std),
         "precision": precision or "int8",
-        "algorithm": algorithm,
+        "algorithm": algorithm or BEST_ALGORITHM[variant],
         "calibration": CALIBRATION,
         "proposal_images": PROPOSAL_IMAGES,
     }
@@ -110,10 +117,10 @@ def pixels(inputs: np.ndarray, *, mean: list, std: list) -> np.ndarray:
     return np.ascontiguousarray(whole.astype(np.uint8))
 
 
-def _check_options(precision: str | None, algorithm: str, calibration: np.ndarray) -> None:
+def _check_options(precision: str | None, algorithm: str | None, calibration: np.ndarray) -> None:
     if precision not in PRECISIONS:
         raise ValueError(f"precision {precision!r}, expected one of {PRECISIONS}")
-    if algorithm not in ALGORITHMS:
+    if algorithm not in (None, *ALGORITHMS):
         raise ValueError(f"algorithm {algorithm!r}, expected one of {', '.join(ALGORITHMS)}")
     if calibration.ndim != 4 or calibration.shape[3] != 3 or calibration.dtype != np.uint8:
         raise ValueError(
@@ -138,6 +145,15 @@ def _prepare(build: Path, source: Source, variant: str, calibration: np.ndarray,
     session = onnxruntime.InferenceSession(build / MODEL, providers=["CPUExecutionProvider"])
     outputs = [session.run(None, {INPUT: inputs[i : i + 1]})[0] for i in sample]
     np.save(build / "float.npy", np.concatenate(outputs))
+
+
+def _insert_ranges(build: Path, source: Source) -> None:
+    """Replace the float graph with its QDQ twin."""
+    crops = np.load(build / CALIBRATION)
+    mean, std = source.preprocessing.mean, source.preprocessing.std
+    inputs = (crops.astype(np.float32) - np.float32(mean)) / np.float32(std)
+    write_qdq(build / MODEL, build / "qdq.onnx", inputs=inputs.transpose(0, 3, 1, 2))
+    (build / "qdq.onnx").replace(build / MODEL)
 
 
 def _attempt(build: Path, job: dict, environment: Path | None) -> dict:
@@ -174,7 +190,7 @@ def _artefact(source: Source, variant: str, file: str, job: dict, tried: list[di
     return Artefact(
         target=PLATFORM,
         variant=variant,
-        precision=job["precision"],
+        precision="int8" if job["precision"] == "qdq" else job["precision"],
         file=file,
         format="rknn",
         input=source.preprocessing.manifest(name=INPUT, layout="NHWC", dtype="uint8"),

@@ -87,6 +87,38 @@ def test_float16_is_the_reference(source, face_crops, folder: Path, environment:
     assert made.details["tried"][0]["cosine_min"] > 0.9999
 
 
+def test_ranges_of_a_qdq_model_are_carried_over(
+    source, face_crops, folder: Path, environment: Path
+) -> None:
+    made = rknn.convert(
+        source, variant="split", calibration=face_crops(32), folder=folder, precision="qdq"
+    )
+    assert (made.file, made.precision) == ("backbone_qdq.rknn", "int8")
+    assert made.details["tried"][0]["layers"]["dtypes"] == {"INT8": 39}
+    found = rknn.run(made, folder, source.preprocessing.apply(face_crops(33)[32:]))
+    scale, zero = output_grid(folder / "backbone_qdq.build" / "model.onnx")
+    steps = found / scale + zero
+    assert np.abs(steps - np.rint(steps)).max() < 1e-3
+    assert made.details["tried"][0]["cosine_min"] > MIN_COSINE
+
+
+def output_grid(path: Path) -> tuple[float, int]:
+    """Scale and zero point of the output's quantiser."""
+    graph = onnx.load(str(path)).graph
+    arrays = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
+    last = next(n for n in graph.node if n.output[0] == graph.output[0].name)
+    return float(arrays[last.input[1]]), int(arrays[last.input[2]])
+
+
+def test_attention_with_quantisers_kills_the_compiler_and_we_say_so(
+    source, face_crops, folder: Path, environment: Path
+) -> None:
+    with pytest.raises(ExportError, match=r"died by SIG(SEGV|FPE) at build"):
+        rknn.convert(
+            source, variant="whole", calibration=face_crops(8), folder=folder, precision="qdq"
+        )
+
+
 def test_the_operators_of_a_gelu_taken_apart_land_on_the_cpu_and_are_refused(
     tmp_path: Path, environment: Path
 ) -> None:
