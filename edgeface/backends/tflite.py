@@ -53,9 +53,9 @@ class TfliteBackend:
         runtime = _runtime()
         self._name = name
         self._lock = threading.Lock()
-        self._interpreter: Any = _interpreter(runtime, model_bytes, threads=threads, name=name)
-        self._inputs = _ports(self._interpreter.get_input_details(), name)
-        self._outputs = _ports(self._interpreter.get_output_details(), name)
+        loaded = _loaded(runtime, model_bytes, threads=threads, name=name)
+        self._interpreter: Any = loaded[0]
+        self._inputs, self._outputs = (_ports(details, name) for details in loaded[1:])
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Run one inference for each row.
@@ -201,7 +201,8 @@ def _runtime() -> Any:
     raise BackendUnavailableError(f"no TFLite runtime ({'; '.join(problems)}); run: {INSTALL}")
 
 
-def _interpreter(runtime: Any, model_bytes: bytes, *, threads: int, name: str) -> Any:
+def _loaded(runtime: Any, model_bytes: bytes, *, threads: int, name: str) -> tuple[Any, Any, Any]:
+    """Return the interpreter, and what it says of its inputs and outputs."""
     try:
         check_file(model_bytes)
     except DamagedFileError as error:
@@ -212,13 +213,13 @@ def _interpreter(runtime: Any, model_bytes: bytes, *, threads: int, name: str) -
     try:
         interpreter = runtime.Interpreter(model_content=model_bytes, num_threads=threads)
         interpreter.allocate_tensors()
+        return interpreter, interpreter.get_input_details(), interpreter.get_output_details()
     except _ERRORS as error:
         raise InferenceError(
             f"{name}: {runtime_version()} refused the model: {_first_line(error)}; the bundle is "
             "damaged or made for a newer runtime",
             step=f"{name} load",
         ) from error
-    return interpreter
 
 
 def _ports(details: Sequence[Mapping[str, Any]], name: str) -> list[_Port]:
