@@ -32,8 +32,8 @@ from export.verify.size import find_artefacts, measure_size
 FOLDER, FIGURES = "verify", "figures.json"
 FEW = 8  # photos to compare inputs and a door's own code on
 
-LIMITS = {"rk3576": {"people": 1000}}
-"""Target → set → about how many photos of it, where the runtime is a slow simulator."""
+LIMITS = {"rk3576": {"people": 1000}, "t527": {"people": 1000}}
+"""Target → set → about how many photos of it, where the runtime is a slow simulation."""
 
 TOOLS = ("onnx", "onnxruntime", "torch", "numpy", "ai-edge-litert", "tflite-runtime")
 

@@ -73,9 +73,15 @@ class Candidate:
         parts = [
             self.artefact.title,
             *([f"{preset} preset"] if preset != USUAL_PRESET else []),
+            *(["simulated"] if self.simulated else []),
             *([f"{self.head} head"] if self.head else []),
         ]
         return ", ".join(parts)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether only a prediction of the artefact can run: the T527's kit, without its tool."""
+        return bool(self.artefact.details.get("simulated"))
 
     @property
     def file(self) -> Path:

@@ -24,8 +24,10 @@ def measure_size(candidate: Candidate, *, work: Path, source: Source) -> Size:
     """Return the bytes of a candidate and of its float twin, each with the head it runs with.
 
     The twin is the same target's float32 file of the same variant where there is one, else the
-    float ONNX file; its head is float32.
+    float ONNX file; its head is float32. What is only simulated has no file of its own to compare.
     """
+    if candidate.simulated:
+        return Size(candidate.file.stat().st_size, None, None, None)
     twin = float_file(candidate.artefact, work=work, source=source)
     own, theirs = candidate.file.stat().st_size, twin.stat().st_size if twin else None
     if candidate.head is not None:

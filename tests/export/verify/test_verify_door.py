@@ -121,6 +121,13 @@ def test_a_split_artefact_is_weighed_with_its_head(sound, source, work) -> None:
     assert split.float_bytes == pytest.approx(whole.float_bytes, rel=0.1)
 
 
+def test_what_is_only_simulated_says_so_and_has_no_size(sound, source, work) -> None:
+    details = {"simulated": True}
+    one = replace(sound[0], artefact=replace(sound[0].artefact, target="t527", details=details))
+    assert one.title == "t527 whole int8, simulated"
+    assert measure_size(one, work=work, source=source).ratio is None
+
+
 def test_limits_are_read_for_one_target_or_all() -> None:
     limits = parse_limits(["people=100", "rk3576:people=10", "tflite:faces=5"])
     assert limits["rk3576"] == {"people": 10}
