@@ -40,6 +40,13 @@ From {source}. Best person must lead the next by {margin}.
 ## What was measured
 {accuracy}
 
+## How near each file is to the float network
+Gates that every file had to pass; thresholds and templates are the same for all.
+
+| file | figure | measured | limit |
+|---|---|---|---|
+{gates}
+
 ## Data
 {data}
 
@@ -73,6 +80,10 @@ def render(manifest: dict, files: dict) -> str:
         margin=thresholds["margin"],
         thresholds="\n".join(f"| {r['far']:g} | {r['cosine']:.3f} |" for r in thresholds["by_far"]),
         accuracy=_figures(manifest["accuracy"]),
+        gates="\n".join(
+            f"| {r['artefact']} | {r['name']} | {r['measured']:.4g} | {r['limit']:g} |"
+            for r in manifest.get("gates", ())
+        ),
         data=_sources(licences["data"]),
         teachers=_sources(licences["teachers"]),
         weights=licences["weights"],
@@ -90,6 +101,11 @@ def _variants(stage: dict) -> str:
             f"{head['precision']} weights of `{head['file']}`. The same network, and templates of "
             "both compare; its rounding is not the same, see the figures below."
         )
+    lines += [
+        f"- {entry['format']}, {entry['variant']}: `{entry['file']}` ({entry['precision']}) on "
+        f"{', '.join(entry['boards'])}."
+        for entry in stage.get("artefacts", ())
+    ]
     lines.append(f"\nUnless asked otherwise: {stage.get('default_variant', 'whole')}.")
     return "\n".join(lines)
 

@@ -2,7 +2,7 @@
 
 ``python -m export train identity --data FOLDER_OR_TAR --loss staged --out runs/own`` holds some
 people out, trains on the others, prints what the network is worth on those held out, and writes
-OUT/<model>.pt, which ``export pack`` and the converters take. Run it again to go on where it
+OUT/<model>.pt, which ``export build`` takes. Run it again to go on where it
 stopped. ``--init`` starts from a checkpoint in place of noise, which few photos need.
 """
 

@@ -51,7 +51,10 @@ def run(args: argparse.Namespace) -> int:
     manifest = copy.deepcopy(source.manifest)
     measured = json.loads(args.measured.read_text()) if args.measured else {}
     manifest["accuracy"].update(measured.get("accuracy", {}))
-    add_split(manifest["stages"], files, load_checkpoint(args.checkpoint), args.head_precision)
+    net, stage = load_checkpoint(args.checkpoint), manifest["stages"]["embedder"]
+    files[BACKBONE_FILE] = cut_backbone(files[stage["file"]], stage["input"]["name"])
+    files[HEAD_FILE] = packed(head_weights(net, args.head_precision))
+    add_split(stage, files, net, args.head_precision)
     del files["MODEL_CARD.md"]  # it lists the other files
     files["MODEL_CARD.md"] = card.render(manifest, files).encode()
     bundle = write_bundle(args.out, manifest, files)
@@ -64,24 +67,22 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def add_split(stages: dict, files: dict, net: DsaNet, precision: str) -> None:
-    """Add backbone and head to a bundle's files, and say so in its embedder's manifest entry.
+def add_split(stage: dict, files: dict, net: DsaNet, precision: str) -> None:
+    """Say in the embedder's manifest entry that backbone and head are there too, and what they give.
 
     Parameters
     ----------
-    stages, files : the manifest's "stages" and the members by name; both are added to.
+    stage : the manifest's "embedder"; gets the field "split".
+    files : the members by name, `BACKBONE_FILE` and `HEAD_FILE` among them; the self-test gets the
+        split variant's vectors.
     net : the embedder that ``files`` holds as ONNX.
     precision : "int8" or "float32", of the head's matrices.
 
     Raises
     ------
     ValueError
-        The head is not one that the runtime has, or not the head of that network.
+        The head is not the head of that network.
     """
-    stage = stages["embedder"]
-    files[BACKBONE_FILE] = cut_backbone(files[stage["file"]], stage["input"]["name"])
-    weights = head_weights(net, precision)
-    files[HEAD_FILE] = packed(weights)
     files["selftest.npz"] = with_expected(stage, files, net)
     stage["split"] = {
         "file": BACKBONE_FILE,
@@ -165,10 +166,24 @@ def packed(arrays: dict[str, np.ndarray]) -> bytes:
     return buffer.getvalue()
 
 
+def unpacked(archive: bytes) -> dict[str, np.ndarray]:
+    """Return the arrays of an .npz file."""
+    with np.load(io.BytesIO(archive), allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def head_precision(head_file: bytes) -> str:
+    """Return the precision of a ``head.npz``: "int8" if any matrix has a scale per row."""
+    names = unpacked(head_file)
+    return "int8" if any(name.endswith(".scale") for name in names) else "float32"
+
+
 def restored(head_file: bytes, net: DsaNet) -> Head:
     """Return the PyTorch head with the weights of a ``head.npz``, in float."""
-    with np.load(io.BytesIO(head_file), allow_pickle=False) as arrays:
-        weights = {name: torch.from_numpy(arrays[name].astype(np.float32)) for name in arrays.files}
+    weights = {
+        name: torch.from_numpy(values.astype(np.float32))
+        for name, values in unpacked(head_file).items()
+    }
     for name in [name for name in weights if name.endswith(".scale")]:
         weights[name[: -len(".scale")]] *= weights.pop(name)[:, None]
     head = Head(net.config).eval()
@@ -184,18 +199,22 @@ def with_expected(stage: dict, files: dict, net: DsaNet) -> bytes:
     ValueError
         Those embeddings are not nearly the whole network's.
     """
-    with np.load(io.BytesIO(files["selftest.npz"]), allow_pickle=False) as arrays:
-        vectors = dict(arrays)
+    vectors = unpacked(files["selftest.npz"])
     session = onnxruntime.InferenceSession(files[BACKBONE_FILE], providers=["CPUExecutionProvider"])
     inputs = {stage["input"]["name"]: vectors["embedder_input"]}
-    feature = torch.from_numpy(session.run([FEATURE], inputs)[0])
-    with torch.no_grad():
-        found = restored(files[HEAD_FILE], net)(feature)
-    whole = torch.from_numpy(vectors["embedder_output"])
-    cosine = float(nn.functional.cosine_similarity(found, whole).min())
+    found = head_output(files[HEAD_FILE], net, session.run([FEATURE], inputs)[0])
+    rows = [values / np.linalg.norm(values, axis=1, keepdims=True)
+            for values in (found, vectors["embedder_output"])]  # fmt: skip
+    cosine = float((rows[0] * rows[1]).sum(1).min())
     if not cosine >= MIN_COSINE:
         raise ValueError(
             f"split embedder: cosine {cosine:.3f} to the whole one's self-test vectors, expected "
             f"at least {MIN_COSINE}: is this the checkpoint that the bundle was packed from?"
         )
-    return packed({**vectors, SPLIT_OUTPUT: found.numpy()})
+    return packed({**vectors, SPLIT_OUTPUT: found})
+
+
+def head_output(head_file: bytes, net: DsaNet, feature: np.ndarray) -> np.ndarray:
+    """Return what a ``head.npz`` makes of feature maps (N, C, 7, 7), by PyTorch and in float."""
+    with torch.no_grad():
+        return restored(head_file, net)(torch.from_numpy(feature)).numpy()

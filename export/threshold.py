@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-import onnxruntime
-from tqdm import tqdm
 
 from edgeface.roc import tar_at_far, threshold_at_far
-from export import faces
 
 FAR_TARGETS = (1e-1, 1e-2, 1e-3, 1e-4)
 DEFAULT_FAR = 1e-3
-BATCH = 16
-
-
-def embed(model: Path, crops: np.ndarray) -> np.ndarray:
-    """Return unit embeddings (N, 512) of RGB uint8 crops (N, 112, 112, 3) by an ONNX file."""
-    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
-    name, rows = session.get_inputs()[0].name, []
-    for start in tqdm(range(0, len(crops), BATCH), desc=f"embed {model.stem}", mininterval=5):
-        rows.append(session.run(None, {name: faces.normalised(crops[start : start + BATCH])})[0])
-    raw = np.concatenate(rows)
-    return raw / np.linalg.norm(raw, axis=1, keepdims=True)
 
 
 def all_pairs(embeddings: np.ndarray, people: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -23,7 +23,6 @@ from torch import Tensor, nn
 
 from edgeface import _native
 from export.dsanet import AttentionBlock, DsaNetConfig, Head
-from export.pack import PERCENTILE
 from export.quantise import quantise
 from export.to_onnx import OPSET, OUTPUT
 from tests.bench.contender import Contender
@@ -152,7 +151,7 @@ def static_file(case: HeadCase) -> Path:
     """The float file in INT8 as bundles have it: ranges measured beforehand."""
     file = case.folder / "static.onnx"
     batches = np.split(case.calibration, len(case.calibration) // 8)
-    quantise(float_file(case), target=file, batches=batches, percentile=PERCENTILE)
+    quantise(float_file(case), target=file, batches=batches)
     return file
 
 

@@ -14,7 +14,7 @@ from edgeface.align import align
 from edgeface.bundle import Bundle
 from export import faces, selftest_inputs
 from export.checkpoint import load_checkpoint
-from export.pack import CANDIDATES
+from export.build.selftest import CANDIDATES
 
 CHECKPOINT = Path(__file__).parents[2] / "export" / "checkpoints" / "dsanet_s.pt"
 

@@ -1,0 +1,123 @@
+"""Convert the float network for every target: ONNX, TFLite, RKNN (RK3576), a kit for T527.
+
+``quantise`` makes the ONNX files, ``convert`` the others. What a target runs whole and what split is
+decided here: split needs a DSA-Net, and T527 gets only the convolutions (its attention fails in INT8).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from export.artefact import TARGETS, Artefact
+from export.build.work import Work, file_hash
+from export.errors import ExportError
+from export.source import Source
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One artefact to make: by which module, which variant, with which options; its tools."""
+
+    module: str
+    variant: str
+    options: tuple[tuple[str, str], ...] = ()
+    tools: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Variant and options, as the step's name says them."""
+        return " ".join([self.variant, *(value for _, value in self.options)])
+
+
+FLOAT32 = ("precision", "float32")
+ORT, LITERT = ("onnx", "onnxruntime"), ("ai-edge-litert", "flatbuffers")
+RECIPES = {
+    "onnx": (
+        Recipe("export.onnx_target", "whole", tools=ORT),
+        Recipe("export.onnx_target", "split", tools=ORT),
+    ),
+    "tflite": (
+        Recipe("export.tflite", "whole", tools=LITERT),
+        Recipe("export.tflite", "whole", (FLOAT32,), LITERT),
+        Recipe("export.tflite", "split", tools=LITERT),
+    ),
+    "rk3576": (
+        Recipe("export.rknn", "split"),
+        Recipe("export.rknn", "whole"),
+    ),
+    "t527": (Recipe("export.nbg", "split"),),
+}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what this step needs to know."""
+    parser.add_argument(
+        "--targets",
+        type=targets,
+        default=TARGETS,
+        metavar="LIST",
+        help=f"comma-separated, of {','.join(TARGETS)} [all]",
+    )
+
+
+def targets(text: str) -> tuple[str, ...]:
+    """Parse ``--targets``."""
+    named = tuple(text.split(","))
+    if not set(named) <= set(TARGETS):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected some of {','.join(TARGETS)}")
+    return named
+
+
+def make(work: Work, args: argparse.Namespace) -> None:
+    """Make the artefacts of all targets but ONNX, which ``quantise`` makes."""
+    for target in args.targets:
+        if target != "onnx":
+            make_target(work, target)
+
+
+def make_target(work: Work, target: str) -> None:
+    """Make the artefacts of one target that this network has."""
+    source = work.tuned()
+    for recipe in RECIPES[target]:
+        if recipe.variant in source.variants:
+            make_artefact(work, source, target, recipe)
+
+
+def make_artefact(work: Work, source: Source, target: str, recipe: Recipe) -> None:
+    """Make one artefact unless its stamp holds."""
+    key = {
+        "source": file_hash(source.onnx),
+        "calibration": file_hash(work / "calibration" / "crops.npy"),
+        "tools": {name: installed(name) for name in recipe.tools},
+    }
+    crops = work.calibration()
+    work.once(
+        f"{'quantise' if target == 'onnx' else 'convert'} {target} {recipe.name}",
+        key=key,
+        make=lambda: convert(work / target, source, recipe, crops),
+    )
+
+
+def convert(folder: Path, source: Source, recipe: Recipe, crops) -> list[Path]:
+    """Run a recipe; returns the artefact and its description."""
+    folder.mkdir(exist_ok=True)
+    module = importlib.import_module(recipe.module)
+    artefact: Artefact = module.convert(
+        source, variant=recipe.variant, calibration=crops, folder=folder, **dict(recipe.options)
+    )
+    made = folder / artefact.file
+    if not made.is_file():
+        raise ExportError(f"{recipe.module} made no {made}")
+    return [made, folder / f"{artefact.file}.json"]
+
+
+def installed(name: str) -> str:
+    """Version of a tool, or "none"."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "none"

@@ -1,0 +1,118 @@
+"""What a bundle is made of: its stages' manifest entries and their files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from edgeface.bundle import Bundle
+from export import split
+from export.artefact import Artefact
+from export.artefact_pack import add_artefact
+from export.build import selftest
+from export.build.work import Work
+from export.errors import ExportError
+from export.verify.embed import Candidate
+
+PRIMARY_TITLE = "onnx whole int8"
+SPLIT_TITLE = "onnx split int8"
+PACKED_PRECISIONS = ("int8", "hybrid")
+DETECTOR_FILE, EMBEDDER_FILE, CALIBRATION_FILE = "detector.onnx", "embedder.onnx", "calibration.json"
+
+
+def detector(path: Path | None, files: dict) -> dict:
+    """Add the detector's file and self-test vectors; returns its manifest entry.
+
+    ``path`` is a bundle, a folder of ``quantise detector``, or None: edgeface's own bundle.
+    """
+    if path is not None and path.is_dir():
+        stage = {**json.loads((path / "stage.json").read_text()), "file": DETECTOR_FILE}
+        model = (path / f"detector_{stage['precision']}.onnx").read_bytes()
+    else:
+        bundle = Bundle.open(path)
+        stage = dict(bundle.stage("detector"))
+        model = bundle.read(stage["file"])
+    files[stage["file"]] = model
+    vectors = split.unpacked(files["selftest.npz"])
+    files["selftest.npz"] = split.packed({**vectors, **selftest.detector_vectors(stage, model)})
+    return stage
+
+
+def embedder(work: Work, passed: set[str]) -> tuple[dict, dict]:
+    """Return the manifest's stages with the embedder, and its files: artefacts that ``passed``.
+
+    ``passed`` are titles of the gates' rows: "onnx whole int8", "onnx split int8, int8 head".
+    """
+    titles = {title.partition(",")[0] for title in passed}
+    artefacts = {
+        a.title: (a, folder)
+        for a, folder in work.artefacts()
+        if a.title in titles and a.precision in PACKED_PRECISIONS and a.target != "t527"
+    }
+    primary, folder = artefacts.pop(PRIMARY_TITLE)
+    source = work.tuned()
+    candidates = selftest.candidate_inputs(source.preprocessing)
+    outputs = Candidate(primary, folder).run(candidates)
+    pair = selftest.most_different(outputs)
+    files = {
+        EMBEDDER_FILE: (folder / primary.file).read_bytes(),
+        CALIBRATION_FILE: (work / "calibration" / "list.json").read_bytes(),
+        "selftest.npz": split.packed(
+            {"embedder_input": candidates[pair], "embedder_output": outputs[pair]}
+        ),
+    }
+    stage = {
+        "file": EMBEDDER_FILE,
+        "format": primary.format,
+        "precision": primary.precision,
+        "variant": primary.variant,
+        "input": primary.input,
+        "outputs": primary.outputs,
+        "dim": source.dim,
+    }
+    if SPLIT_TITLE in artefacts:
+        backbone, folder = artefacts.pop(SPLIT_TITLE)
+        files[split.BACKBONE_FILE] = (folder / backbone.file).read_bytes()
+        files[split.HEAD_FILE] = (folder / split.HEAD_FILE).read_bytes()
+        split.add_split(stage, files, source.net, split.head_precision(files[split.HEAD_FILE]))
+    manifest = {"stages": {"embedder": stage}}
+    for artefact, folder in artefacts.values():
+        expected = expected_embeddings(artefact, folder, candidates[pair], files, source.net)
+        add_artefact(manifest, files, artefact, folder, expected)
+    return manifest["stages"], files
+
+
+def expected_embeddings(
+    artefact: Artefact, folder: Path, inputs: np.ndarray, files: dict, net
+) -> np.ndarray:
+    """Return what an artefact gives for the self-test's inputs; split ones with the head in PyTorch.
+
+    Raises
+    ------
+    ExportError
+        A split artefact without the head of the ONNX split variant.
+    """
+    outputs = Candidate(artefact, folder).run(inputs)
+    if artefact.variant == "whole":
+        return outputs
+    if split.HEAD_FILE not in files:
+        raise ExportError(
+            f"{artefact.title}: there is no head to run it with, because '{SPLIT_TITLE}' is not "
+            "packed: look at its gates, or convert for whole targets only"
+        )
+    return split.head_output(files[split.HEAD_FILE], net, outputs)
+
+
+def add_nbg(stages: dict, files: dict, work: Work, path: Path) -> None:
+    """Add the .nb file that ACUITY made of the T527 kit.
+
+    Its self-test vectors are the simulation's: nothing here can run the file itself.
+    """
+    source = work.tuned()
+    kit = next((a, f) for a, f in work.artefacts() if a.target == "t527")
+    artefact = nbg.accept(path, source, variant="split")
+    inputs = split.unpacked(files["selftest.npz"])["embedder_input"]
+    expected = expected_embeddings(*kit, inputs, files, source.net)
+    add_artefact({"stages": stages}, files, artefact, path.parent, expected)

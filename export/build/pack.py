@@ -1,0 +1,126 @@
+"""Put what passed its gates into one bundle: networks, thresholds, self-test, model card.
+
+The ONNX file, whole, is the bundle's model; all other artefacts are the same model for other runtimes
+(docs/decisions/0010). The detector comes from another bundle (the one shipped with edgeface unless
+told otherwise) or from a folder of ``quantise detector``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from importlib.metadata import version
+from pathlib import Path
+
+from edgeface.bundle import write_bundle
+from export import card, threshold
+from export.build import members
+from export.build.verify import add_sets, evaluation_sets
+from export.build.work import Work
+from export.errors import ExportError, VerifyError
+from export.keygen import add_passphrase_argument
+from export.signing import read_passphrase, sign_bundle
+from export.verify import gates
+from export.verify.embed import Candidate, embed
+
+RECIPE = Path(__file__).parents[1] / "recipes" / "bundle.json"
+GATE_FIELDS = ("artefact", "name", "measured", "limit")
+TOOLS = ("torch", "onnx", "onnxruntime", "numpy")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what this step needs to know."""
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.efb")
+    parser.add_argument(
+        "--detector",
+        type=Path,
+        metavar="PATH",
+        help="bundle, or folder of 'quantise detector' [edgeface's own bundle]",
+    )
+    add_sets(parser)
+    parser.add_argument("--recipe", type=Path, default=RECIPE, help="names, licences, limits: JSON")
+    parser.add_argument("--measured", type=Path, help="JSON object for the manifest and the card")
+    parser.add_argument("--nbg", type=Path, metavar="FILE.nb", help="what ACUITY made of the kit")
+    parser.add_argument("--key", type=Path, metavar="KEY.pem", help="sign with it (export keygen)")
+    add_passphrase_argument(parser)
+    parser.add_argument(
+        "--leave-out-failed",
+        action="store_true",
+        help="pack without the artefacts that fail a gate, in place of refusing",
+    )
+
+
+def make(work: Work, args: argparse.Namespace) -> None:
+    """Write the bundle.
+
+    Raises
+    ------
+    VerifyError
+        An artefact failed a gate, or was never verified.
+    """
+    recipe = json.loads(args.recipe.read_text())
+    measured = json.loads(args.measured.read_text()) if args.measured else {}
+    rows = gate_rows(work, leave_out_failed=args.leave_out_failed)
+    stages, files = members.embedder(work, {row["artefact"] for row in rows})
+    stages["detector"] = members.detector(args.detector, files)
+    thresholds, rates = chosen_thresholds(work, args, margin=recipe["margin"])
+    manifest = {
+        **recipe["manifest"],
+        "stages": stages,
+        "thresholds": thresholds,
+        "accuracy": {**rates, **measured.get("accuracy", {})},
+        "gates": [{key: row[key] for key in GATE_FIELDS} for row in rows],
+        "peak_memory_mb": measured.get("peak_memory_mb", 0),
+        "tools": {name: version(name) for name in TOOLS},
+    }
+    if args.nbg:
+        members.add_nbg(stages, files, work, args.nbg)
+    files["MODEL_CARD.md"] = card.render(manifest, files).encode()
+    bundle = write_bundle(args.out, manifest, files)
+    if args.key:
+        sign_bundle(args.out, key=args.key, passphrase=read_passphrase(args.passphrase_file))
+    print(f"{args.out}: {args.out.stat().st_size:,} bytes, model {bundle.model_id}")
+    for name, data in sorted(files.items()):
+        print(f"  {name}: {len(data):,} bytes")
+
+
+def gate_rows(work: Work, *, leave_out_failed: bool) -> list[dict]:
+    """Return the gates of all that may be packed.
+
+    Raises
+    ------
+    VerifyError
+        There are none; or one failed and may not be left out, as the bundle's model never may.
+    """
+    path = work / "verify" / "figures.json"
+    if not path.exists():
+        raise VerifyError(
+            f"{path} is not there: run 'python -m export verify --work {work.folder}' first; what "
+            "was never measured is not packed"
+        )
+    rows = json.loads(path.read_text())["gates"]
+    failed = {row["artefact"] for row in rows if not row["passed"]}
+    kept = [row for row in rows if row["artefact"] not in failed]
+    gates.refuse(kept if leave_out_failed else rows, artefacts=[members.PRIMARY_TITLE])
+    return kept
+
+
+def chosen_thresholds(work: Work, args: argparse.Namespace, *, margin: float) -> tuple[dict, dict]:
+    """Return the manifest's thresholds, and accept rates, of the bundle's model on labelled people.
+
+    Raises
+    ------
+    ExportError
+        Neither CelebA in ``--data`` nor ``--people`` is there.
+    """
+    sets = evaluation_sets(args)
+    people = sets.get("folder") or sets.get("people")
+    if people is None:
+        raise ExportError(
+            "thresholds need photos of labelled people: give --people FOLDER (person/photo.jpg, "
+            "aligned), or --data with celeba240"
+        )
+    model = next(Candidate(a, f) for a, f in work.artefacts() if a.title == members.PRIMARY_TITLE)
+    rows = embed(model, people, source=work.reference(), cache=work / "verify")
+    thresholds = threshold.choose(rows, people.people, source=people.source, margin=margin)
+    return thresholds, {people.name: threshold.accept_rates(rows, people.people)}

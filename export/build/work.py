@@ -1,0 +1,122 @@
+"""The work folder of a build: where each step leaves what the next one reads, and its stamps.
+
+::
+
+    WORK/
+    ├── float/        whole.onnx, source.json (+ checkpoint.pt of a DSA-Net): the reference
+    ├── tuned/        the same of the weights that INT8 starts from, where they are others
+    ├── calibration/  crops.npy (N, 112, 112, 3) uint8 RGB, list.json: which photos they are
+    ├── onnx/ tflite/ rk3576/ t527/      artefacts, each with <file>.json beside it; head.npz in onnx/
+    ├── verify/       embeddings, figures, gates.json
+    ├── report.html, report.json
+    └── steps/        <step>.json: what it was made from, how long it took, hashes of what it made
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from export.artefact import TARGETS, Artefact
+from export.errors import ExportError
+from export.source import Source
+
+
+class Work:
+    """One build's folder; made on first use.
+
+    Parameters
+    ----------
+    folder : where it is.
+    fresh : do every step again, whatever the stamps say.
+    """
+
+    def __init__(self, folder: Path, *, fresh: bool = False) -> None:
+        self.folder, self.fresh = Path(folder), fresh
+        (self.folder / "steps").mkdir(parents=True, exist_ok=True)
+
+    def __truediv__(self, name: str) -> Path:
+        return self.folder / name
+
+    def once(self, step: str, *, key: dict, make: Callable[[], Iterable[Path]]) -> bool:
+        """Run ``make`` unless this step's stamp says that the same was made before.
+
+        Parameters
+        ----------
+        step : name of the step, for instance "convert tflite split".
+        key : all that the result depends on, as plain JSON: options, and hashes of what is read.
+        make : does the work and returns the files it made, all below the work folder.
+
+        Returns
+        -------
+        bool
+            Whether anything was done.
+        """
+        stamp = self.folder / "steps" / f"{step.replace(' ', '-')}.json"
+        if not self.fresh and self._holds(stamp, key):
+            print(f"{step}: done before ({json.loads(stamp.read_text())['seconds']} s then)")
+            return False
+        stamp.unlink(missing_ok=True)
+        print(f"{step} ...", flush=True)
+        begun = time.monotonic()
+        made = {str(path.relative_to(self.folder)): file_hash(path) for path in make()}
+        seconds = round(time.monotonic() - begun, 1)
+        stamp.write_text(json.dumps({"key": key, "seconds": seconds, "made": made}, indent=1))
+        sizes = ", ".join(f"{name} {(self / name).stat().st_size:,} bytes" for name in made)
+        print(f"{step}: {seconds} s; {sizes}", flush=True)
+        return True
+
+    def _holds(self, stamp: Path, key: dict) -> bool:
+        if not stamp.exists():
+            return False
+        saved = json.loads(stamp.read_text())
+        return saved["key"] == json.loads(json.dumps(key)) and all(
+            (self / name).is_file() and file_hash(self / name) == digest
+            for name, digest in saved["made"].items()
+        )
+
+    def seconds(self) -> dict[str, float]:
+        """How long each step took when it was last done."""
+        stamps = sorted((self / "steps").glob("*.json"), key=lambda path: path.stat().st_mtime)
+        return {path.stem: json.loads(path.read_text())["seconds"] for path in stamps}
+
+    def reference(self) -> Source:
+        """The float embedder that everything is measured against."""
+        return Source.load(self._needed("float", "source.json", step="float"))
+
+    def tuned(self) -> Source:
+        """The float embedder that INT8 starts from: fine-tuned weights, or the reference."""
+        if (self / "tuned" / "source.json").exists():
+            return Source.load(self / "tuned")
+        return self.reference()
+
+    def calibration(self) -> np.ndarray:
+        """The calibration crops, (N, 112, 112, 3) uint8 RGB."""
+        return np.load(self._needed("calibration", "crops.npy", step="calibrate") / "crops.npy")
+
+    def artefacts(self) -> list[tuple[Artefact, Path]]:
+        """Every artefact there is, with its folder."""
+        found = []
+        for target in TARGETS:
+            for path in sorted((self / target).glob("*.json")):
+                if path.with_suffix("").exists():  # <file>.json beside <file>
+                    found.append((Artefact.load(path), self / target))
+        return found
+
+    def _needed(self, folder: str, file: str, *, step: str) -> Path:
+        if not (self / folder / file).exists():
+            raise ExportError(
+                f"{self / folder} has no {file}: run 'python -m export {step} --work {self.folder}' "
+                "first, or 'python -m export build' for all steps"
+            )
+        return self / folder
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, hex."""
+    return sha256(path.read_bytes()).hexdigest()
