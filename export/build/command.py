@@ -46,9 +46,7 @@ def alone(step: ModuleType) -> SimpleNamespace:
         step.make(Work(args.work, fresh=args.fresh), args)
         return 0
 
-    return SimpleNamespace(
-        __doc__=step.__doc__, add_arguments=add_step_arguments, run=run_step
-    )
+    return SimpleNamespace(__doc__=step.__doc__, add_arguments=add_step_arguments, run=run_step)
 
 
 def _add_fresh(parser: argparse.ArgumentParser) -> None:

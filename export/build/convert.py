@@ -1,7 +1,8 @@
 """Convert the float network for every target: ONNX, TFLite, RKNN (RK3576), a kit for T527.
 
-``quantise`` makes the ONNX files, ``convert`` the others. What a target runs whole and what split is
-decided here: split needs a DSA-Net, and T527 gets only the convolutions (its attention fails in INT8).
+``quantise`` makes the ONNX files, ``convert`` the others. What a target runs whole and what split
+is decided here: split needs a DSA-Net, and T527 gets only the convolutions, since attention in INT8
+fails there.
 """
 
 from __future__ import annotations

@@ -19,7 +19,11 @@ from export.verify.embed import Candidate
 PRIMARY_TITLE = "onnx whole int8"
 SPLIT_TITLE = "onnx split int8"
 PACKED_PRECISIONS = ("int8", "hybrid")
-DETECTOR_FILE, EMBEDDER_FILE, CALIBRATION_FILE = "detector.onnx", "embedder.onnx", "calibration.json"
+DETECTOR_FILE, EMBEDDER_FILE, CALIBRATION_FILE = (
+    "detector.onnx",
+    "embedder.onnx",
+    "calibration.json",
+)
 
 
 def detector(path: Path | None, files: dict) -> dict:

@@ -28,7 +28,10 @@ from export.to_onnx import export_backbone, export_float
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare what this step needs to know."""
     parser.add_argument(
-        "--model", required=True, choices=(*sorted(CONFIGS), *sorted(importers.KINDS)), help="its kind"
+        "--model",
+        required=True,
+        choices=(*sorted(CONFIGS), *sorted(importers.KINDS)),
+        help="its kind",
     )
     parser.add_argument("--checkpoint", type=Path, required=True, help="its trained weights")
     parser.add_argument(

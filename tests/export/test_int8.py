@@ -13,8 +13,8 @@ import torch
 from edgeface.align import align
 from edgeface.bundle import Bundle
 from export import faces, selftest_inputs
-from export.checkpoint import load_checkpoint
 from export.build.selftest import CANDIDATES
+from export.checkpoint import load_checkpoint
 
 CHECKPOINT = Path(__file__).parents[2] / "export" / "checkpoints" / "dsanet_s.pt"
 
