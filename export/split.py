@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def add_split(stage: dict, files: dict, net: DsaNet, precision: str) -> None:
-    """Say in the embedder's manifest entry that backbone and head are there too, and what they give.
+    """Say in the embedder's manifest entry that backbone and head are there, and what they give.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeface.bundle import Bundle
-from export import split
+from export import nbg, split
 from export.artefact import Artefact
 from export.artefact_pack import add_artefact
 from export.build import selftest
@@ -91,7 +91,7 @@ def embedder(work: Work, passed: set[str]) -> tuple[dict, dict]:
 def expected_embeddings(
     artefact: Artefact, folder: Path, inputs: np.ndarray, files: dict, net
 ) -> np.ndarray:
-    """Return what an artefact gives for the self-test's inputs; split ones with the head in PyTorch.
+    """Return what an artefact gives for the self-test's inputs; the head of split ones in PyTorch.
 
     Raises
     ------

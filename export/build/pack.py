@@ -1,8 +1,8 @@
 """Put what passed its gates into one bundle: networks, thresholds, self-test, model card.
 
-The ONNX file, whole, is the bundle's model; all other artefacts are the same model for other runtimes
-(docs/decisions/0010). The detector comes from another bundle (the one shipped with edgeface unless
-told otherwise) or from a folder of ``quantise detector``.
+The ONNX file, whole, is the bundle's model; all other artefacts are the same model for other
+runtimes (docs/decisions/0010). The detector comes from another bundle (the one shipped with
+edgeface unless told otherwise) or from a folder of ``quantise detector``.
 """
 
 from __future__ import annotations

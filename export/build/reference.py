@@ -1,8 +1,8 @@
 """Bring a trained embedder into the one form that all converters start from: float32 ONNX.
 
 A DSA-Net comes from its checkpoint, with BatchNorm and residual scales folded. Where
-``CHECKPOINT_int8.pt`` lies beside it (``train int8`` makes it), INT8 starts from those weights, while
-everything is still measured against the checkpoint itself. Networks of others are imported
+``CHECKPOINT_int8.pt`` lies beside it (``train int8`` makes it), INT8 starts from those weights,
+while everything is still measured against the checkpoint itself. Networks of others are imported
 (``import --help``): how they are fed must be known or given.
 """
 
@@ -27,12 +27,8 @@ from export.to_onnx import export_backbone, export_float
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare what this step needs to know."""
-    parser.add_argument(
-        "--model",
-        required=True,
-        choices=(*sorted(CONFIGS), *sorted(importers.KINDS)),
-        help="its kind",
-    )
+    kinds = (*sorted(CONFIGS), *sorted(importers.KINDS))
+    parser.add_argument("--model", required=True, choices=kinds, help="what the weights are of")
     parser.add_argument("--checkpoint", type=Path, required=True, help="its trained weights")
     parser.add_argument(
         "--int8-checkpoint",

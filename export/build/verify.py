@@ -1,7 +1,7 @@
 """Measure every artefact of a build against the float network, and judge it.
 
-Writes ``WORK/verify/figures.json`` with the gates' verdicts: ``report`` draws them, ``pack`` refuses
-what failed. Embeddings are kept, so that a second run measures only what changed.
+Writes ``WORK/verify/figures.json`` with the gates' verdicts: ``report`` draws them, ``pack``
+refuses what failed. Embeddings are kept, so that a second run measures only what changed.
 """
 
 from __future__ import annotations

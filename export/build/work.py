@@ -6,9 +6,8 @@
     ├── float/        whole.onnx, source.json (+ checkpoint.pt of a DSA-Net): the reference
     ├── tuned/        the same of the weights that INT8 starts from, where they are others
     ├── calibration/  crops.npy (N, 112, 112, 3) uint8 RGB, list.json: which photos they are
-    ├── onnx/ tflite/ rk3576/ t527/      artefacts, each with <file>.json beside it; head.npz in onnx/
-    ├── verify/       embeddings, figures, gates.json
-    ├── report.html, report.json
+    ├── onnx/ tflite/ rk3576/ t527/      artefacts, each with <file>.json; the head in onnx/
+    ├── verify/       embeddings, figures.json, report.html, report.json
     └── steps/        <step>.json: what it was made from, how long it took, hashes of what it made
 """
 
@@ -111,8 +110,8 @@ class Work:
     def _needed(self, folder: str, file: str, *, step: str) -> Path:
         if not (self / folder / file).exists():
             raise ExportError(
-                f"{self / folder} has no {file}: run 'python -m export {step} --work {self.folder}' "
-                "first, or 'python -m export build' for all steps"
+                f"{self / folder} has no {file}: first run 'python -m export {step} --work "
+                f"{self.folder}', or 'python -m export build' for all steps"
             )
         return self / folder
 

@@ -1,4 +1,4 @@
-"""The build's work folder: what is done stays done, what changed is done again; calibration photos."""
+"""The build's work folder: done stays done, changed is done again; which photos calibrate."""
 
 from __future__ import annotations
 
