@@ -81,9 +81,9 @@ def make(work: Work, args: argparse.Namespace) -> None:
 
 
 def make_target(work: Work, target: str) -> None:
-    """Make the artefacts of one target that this network has."""
-    source = work.tuned()
+    """Make the artefacts of one target that this network has; float ones are the reference's."""
     for recipe in RECIPES[target]:
+        source = work.reference() if FLOAT32 in recipe.options else work.tuned()
         if recipe.variant in source.variants:
             make_artefact(work, source, target, recipe)
 

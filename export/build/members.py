@@ -19,6 +19,7 @@ from export.verify.embed import Candidate
 PRIMARY_TITLE = "onnx whole int8"
 SPLIT_TITLE = "onnx split int8"
 PACKED_PRECISIONS = ("int8", "hybrid")
+KIT_TARGET = "t527"
 DETECTOR_FILE, EMBEDDER_FILE, CALIBRATION_FILE = (
     "detector.onnx",
     "embedder.onnx",
@@ -44,17 +45,21 @@ def detector(path: Path | None, files: dict) -> dict:
     return stage
 
 
-def embedder(work: Work, passed: set[str]) -> tuple[dict, dict]:
-    """Return the manifest's stages with the embedder, and its files: artefacts that ``passed``.
+def packable(work: Work, *, with_nbg: bool) -> dict[str, tuple[Artefact, Path]]:
+    """Return what a bundle may hold, by title: INT8 and hybrid artefacts.
 
-    ``passed`` are titles of the gates' rows: "onnx whole int8", "onnx split int8, int8 head".
+    Of T527 there is only a kit, whose simulated figures stand for the .nb file that is to come.
     """
-    titles = {title.partition(",")[0] for title in passed}
-    artefacts = {
-        a.title: (a, folder)
-        for a, folder in work.artefacts()
-        if a.title in titles and a.precision in PACKED_PRECISIONS and a.target != "t527"
+    return {
+        artefact.title: (artefact, folder)
+        for artefact, folder in work.artefacts()
+        if artefact.precision in PACKED_PRECISIONS and (with_nbg or artefact.target != KIT_TARGET)
     }
+
+
+def embedder(work: Work, artefacts: dict[str, tuple[Artefact, Path]]) -> tuple[dict, dict]:
+    """Return the manifest's stages with the embedder, and its files."""
+    artefacts = {t: found for t, found in artefacts.items() if found[0].target != KIT_TARGET}
     primary, folder = artefacts.pop(PRIMARY_TITLE)
     source = work.tuned()
     candidates = selftest.candidate_inputs(source.preprocessing)
@@ -115,7 +120,7 @@ def add_nbg(stages: dict, files: dict, work: Work, path: Path) -> None:
     Its self-test vectors are the simulation's: nothing here can run the file itself.
     """
     source = work.tuned()
-    kit = next((a, f) for a, f in work.artefacts() if a.target == "t527")
+    kit = next((a, f) for a, f in work.artefacts() if a.target == KIT_TARGET)
     artefact = nbg.accept(path, source, variant="split")
     inputs = split.unpacked(files["selftest.npz"])["embedder_input"]
     expected = expected_embeddings(*kit, inputs, files, source.net)

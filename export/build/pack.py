@@ -60,8 +60,8 @@ def make(work: Work, args: argparse.Namespace) -> None:
     """
     recipe = json.loads(args.recipe.read_text())
     measured = json.loads(args.measured.read_text()) if args.measured else {}
-    rows = gate_rows(work, leave_out_failed=args.leave_out_failed)
-    stages, files = members.embedder(work, {row["artefact"] for row in rows})
+    artefacts, rows = chosen(work, args)
+    stages, files = members.embedder(work, artefacts)
     stages["detector"] = members.detector(args.detector, files)
     thresholds, rates = chosen_thresholds(work, args, margin=recipe["margin"])
     manifest = {
@@ -84,13 +84,13 @@ def make(work: Work, args: argparse.Namespace) -> None:
         print(f"  {name}: {len(data):,} bytes")
 
 
-def gate_rows(work: Work, *, leave_out_failed: bool) -> list[dict]:
-    """Return the gates of all that may be packed.
+def chosen(work: Work, args: argparse.Namespace) -> tuple[dict, list[dict]]:
+    """Return the artefacts to pack, by title, and the rows of their gates.
 
     Raises
     ------
     VerifyError
-        There are none; or one failed and may not be left out, as the bundle's model never may.
+        One failed and may not be left out, as the bundle's model never may, or was not measured.
     """
     path = work / "verify" / "figures.json"
     if not path.exists():
@@ -98,11 +98,22 @@ def gate_rows(work: Work, *, leave_out_failed: bool) -> list[dict]:
             f"{path} is not there: run 'python -m export verify --work {work.folder}' first; what "
             "was never measured is not packed"
         )
-    rows = json.loads(path.read_text())["gates"]
-    failed = {row["artefact"] for row in rows if not row["passed"]}
-    kept = [row for row in rows if row["artefact"] not in failed]
-    gates.refuse(kept if leave_out_failed else rows, artefacts=[members.PRIMARY_TITLE])
-    return kept
+    artefacts = members.packable(work, with_nbg=args.nbg is not None)
+    rows = [
+        row for row in json.loads(path.read_text())["gates"]
+        if title_of(row) in (gates.FLOAT, *artefacts)
+    ]  # fmt: skip
+    if args.leave_out_failed:
+        failed = {title_of(row) for row in rows if not row["passed"]}
+        artefacts = {t: a for t, a in artefacts.items() if t not in failed}
+        rows = [row for row in rows if title_of(row) not in failed]
+    gates.refuse(rows, artefacts=[members.PRIMARY_TITLE, *artefacts])
+    return artefacts, rows
+
+
+def title_of(row: dict) -> str:
+    """Return the title of the artefact that a gate's row judged: its head is named after it."""
+    return row["artefact"].partition(",")[0]
 
 
 def chosen_thresholds(work: Work, args: argparse.Namespace, *, margin: float) -> tuple[dict, dict]:
