@@ -25,6 +25,7 @@ from export.verify.embed import Candidate, embed
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "bundle.json"
 GATE_FIELDS = ("artefact", "name", "measured", "limit")
+INDISPENSABLE = {gates.FLOAT, members.PRIMARY_TITLE}
 TOOLS = ("torch", "onnx", "onnxruntime", "numpy")
 
 
@@ -104,7 +105,7 @@ def chosen(work: Work, args: argparse.Namespace) -> tuple[dict, list[dict]]:
         if title_of(row) in (gates.FLOAT, *artefacts)
     ]  # fmt: skip
     if args.leave_out_failed:
-        failed = {title_of(row) for row in rows if not row["passed"]}
+        failed = {title_of(row) for row in rows if not row["passed"]} - INDISPENSABLE
         artefacts = {t: a for t, a in artefacts.items() if t not in failed}
         rows = [row for row in rows if title_of(row) not in failed]
     gates.refuse(rows, artefacts=[members.PRIMARY_TITLE, *artefacts])

@@ -105,6 +105,10 @@ def test_pack_refuses_what_failed_a_gate_and_what_was_never_verified(build, peop
         assert main([*packing, "--out", str(out), "--leave-out-failed"]) == 0
         kept = {entry["variant"] for entry in Bundle.open(out).stage("embedder")["artefacts"]}
         assert kept == {"split"}
+        next(r for r in broken["gates"] if r["artefact"] == "onnx whole int8")["passed"] = False
+        figures.write_text(json.dumps(broken))
+        assert main([*packing, "--out", str(out), "--leave-out-failed"]) == 1
+        assert "onnx whole int8: " in capsys.readouterr().err
         figures.unlink()
         assert main([*packing, "--out", str(out)]) == 1
         assert "never measured" in capsys.readouterr().err
