@@ -15,8 +15,7 @@ import onnxruntime
 
 from export.artefact import Artefact
 from export.nbg.header import CHIPS
-from export.nbg.simulate import write_simulation
-from export.qdq import PERCENTILE
+from export.nbg.simulate import PRESET, write_simulation
 from export.source import INPUT, OUTPUT, Source
 from export.static_graph import STEMS, write_static
 from export.to_onnx import FEATURE
@@ -59,7 +58,7 @@ def convert(
     calibration: np.ndarray,
     folder: Path,
     seed: int = 0,
-    percentile: float = PERCENTILE,
+    percentile: float = PRESET.percentile,
 ) -> Artefact:
     """Write ``backbone_kit.zip`` (split) or ``embedder_kit.zip`` (whole), and its simulation.
 

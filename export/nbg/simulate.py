@@ -17,30 +17,34 @@ import onnxruntime
 from tqdm import tqdm
 
 from export.artefact import Artefact
-from export.qdq import OPERATORS, write_qdq
+from export.presets import PRESETS
+from export.quantise import described, quantise
 from export.source import INPUT, Source
 from export.to_onnx import export_backbone
 
 BATCH = 16
+PRESET = PRESETS["npu"]  # 8-bit weights; uint8 activations with a zero point are int8 ones, shifted
 
 
 def write_simulation(
     source: Source, path: Path, *, variant: str, calibration: np.ndarray, percentile: float
 ) -> dict:
     """Write the QDQ model; returns what it does to weights and activations, as plain JSON."""
+    whole = len(calibration) // BATCH * BATCH
+    inputs = source.preprocessing.apply(calibration[:whole])
     with TemporaryDirectory() as folder:
         model = source.onnx
         if variant == "split":
             model = Path(folder) / "backbone.onnx"
             export_backbone(source.net, model)
-        inputs = source.preprocessing.apply(calibration)
-        write_qdq(model, path, inputs=inputs, percentile=percentile)
-    return {
-        "weights": "int8, symmetric, per output channel",
-        "activations": "int8, zero point, per tensor",
-        "operators": list(OPERATORS),
-        "percentile": percentile,
-    }
+        quantise(
+            model,
+            target=path,
+            batches=(inputs[i : i + BATCH] for i in range(0, whole, BATCH)),
+            preset=PRESET,
+            percentile=percentile,
+        )
+    return {**described(PRESET), "percentile": percentile}
 
 
 def run(artefact: Artefact, folder: Path, inputs: np.ndarray) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Build an .rknn file: quantised by the toolkit, checked layer by layer, measured on a sample.
 
-Presets, for precision None: the split backbone in INT8; the whole network in INT8, or with the
-layers that the toolkit proposes in float16 ("hybrid") when INT8 comes out below `MIN_COSINE`.
+Presets, for precision None: the split backbone in INT8 with ranges found here ("qdq"); the whole
+network in INT8 with the toolkit's, or with the layers that it proposes in float16 ("hybrid") when
+INT8 comes out below `MIN_COSINE`. Why: docs/decisions/0015.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import numpy as np
 import onnxruntime
 
 from export.artefact import Artefact
-from export.qdq import write_qdq
 from export.rknn import layers as table
 from export.rknn.header import check_target, read_header
+from export.rknn.qdq import write_qdq
 from export.rknn.toolkit import run_job
 from export.source import INPUT, OUTPUT, Source
 from export.static_graph import STEMS, write_static
@@ -25,7 +26,8 @@ from export.to_onnx import FEATURE
 PLATFORM = "rk3576"
 PRECISIONS = (None, "int8", "hybrid", "float16", "qdq")
 ALGORITHMS = ("normal", "mmse", "kl_divergence")
-BEST_ALGORITHM = {"split": "kl_divergence", "whole": "normal"}  # measured: docs/rknn.md
+PRESET = {"split": "qdq", "whole": "int8"}
+BEST_ALGORITHM = {"split": "kl_divergence", "whole": "normal"}  # where the toolkit finds ranges
 SUFFIXES = {"float16": "_float16", "qdq": "_qdq"}  # of files that are no preset's
 MIN_COSINE = 0.99  # mean, on the sample; below it a whole network becomes a hybrid
 SAMPLE_FACES = 32
@@ -49,7 +51,8 @@ def convert(
 
     ``<stem>.build`` beside it keeps what `export.rknn.simulate.run` builds again from, calibration
     faces included, and the toolkit's log. The file takes uint8 NHWC pixels: mean and std are
-    inside. "float16", the reference, and "qdq" are named ``<stem>_float16`` and ``<stem>_qdq``.
+    inside. "float16", the reference, and "qdq", when asked for, are named ``<stem>_float16`` and
+    ``<stem>_qdq``.
 
     Parameters
     ----------
@@ -73,7 +76,8 @@ def convert(
     stem = STEMS[variant] + SUFFIXES.get(precision or "", "")
     build = folder / f"{stem}.build"
     _prepare(build, source, variant, calibration, seed)
-    if precision == "qdq":
+    chosen = precision or PRESET[variant]
+    if chosen == "qdq":
         _insert_ranges(build, source)
     job = {
         "onnx": MODEL,
@@ -81,7 +85,7 @@ def convert(
         "platform": PLATFORM,
         "mean": list(source.preprocessing.mean),
         "std": list(source.preprocessing.std),
-        "precision": precision or "int8",
+        "precision": chosen,
         "algorithm": algorithm or BEST_ALGORITHM[variant],
         "calibration": CALIBRATION,
         "proposal_images": PROPOSAL_IMAGES,

@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from export.errors import ExportError
-from export.qdq import refuse_inner_pairs, write_qdq
+from export.rknn.qdq import refuse_inner_pairs, write_qdq
 from export.static_graph import write_static
 
 

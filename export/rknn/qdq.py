@@ -1,8 +1,7 @@
-"""Int8 as NPUs do it, as ONNX with QDQ nodes: weights per channel, activations per tensor.
+"""A network with our own ranges in it, as ONNX with QDQ nodes that the toolkit takes as they are.
 
-Only Conv, MatMul and Gemm are quantised, which is all of a backbone. rknn-toolkit2 takes such a
-model with the ranges that it has; pairs inside a GELU or a LayerNormalization break its patterns:
-the pieces land on the CPU, or its compiler dies by SIGFPE or SIGSEGV.
+Only Conv, MatMul and Gemm are quantised. Pairs inside a GELU or a LayerNormalization break the
+toolkit's patterns: the pieces land on the CPU, or its compiler dies by SIGFPE or SIGSEGV.
 """
 
 from __future__ import annotations
@@ -38,15 +37,11 @@ class _Rows(CalibrationDataReader):
         return next(self._rows, None)
 
 
-def write_qdq(
-    model: Path, target: Path, *, inputs: np.ndarray, percentile: float = PERCENTILE
-) -> None:
-    """Write the QDQ twin of a float model: symmetric int8 weights, int8 activations.
+def write_qdq(model: Path, target: Path, *, inputs: np.ndarray) -> None:
+    """Write the QDQ twin of a float model: int8 weights per channel, int8 activations per tensor.
 
-    ``inputs`` is (N, 3, S, S) float32, fed one at a time; ``percentile`` of the values that they
-    give lie in a tensor's range, at 100 all of them.
+    ``inputs`` is (N, 3, S, S) float32, fed one at a time.
     """
-    method = CalibrationMethod.MinMax if percentile == 100 else CalibrationMethod.Percentile
     name = onnx.load(str(model)).graph.input[0].name
     quantize_static(
         str(model),
@@ -56,9 +51,9 @@ def write_qdq(
         per_channel=True,
         weight_type=QuantType.QInt8,
         activation_type=QuantType.QInt8,
-        calibrate_method=method,
+        calibrate_method=CalibrationMethod.Percentile,
         op_types_to_quantize=list(OPERATORS),
-        extra_options={"CalibPercentile": percentile},
+        extra_options={"CalibPercentile": PERCENTILE},
     )
     refuse_inner_pairs(onnx.load(str(target)), name=target.name)
 
