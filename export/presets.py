@@ -8,7 +8,7 @@
 
 Islands are operators that runtimes compute in float anyway, or that 8 bits break: normalisation,
 GELU (its cube spans thousands where its result spans tens), division, roots and products of
-activations. Why 7 bits: docs/decisions/0002; why a float segment: docs/decisions/0006 and 0011.
+activations. Why 7 bits: docs/decisions/0002; why a float segment: docs/decisions/0006 and 0012.
 """
 
 from __future__ import annotations
