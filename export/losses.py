@@ -178,8 +178,9 @@ class Distillation(nn.Module):
     - ``distance``: Huber loss between the relative distances of all pairs in the batch.
     - ``angle``: Huber loss between the cosines of the angles of all triples in the batch.
 
-    Source of the last two: Park et al., "Relational Knowledge Distillation", CVPR 2019, equations
-    5 to 9, on unit embeddings; averaged over pairs and triples of different photos.
+    Source of the last two: Park et al., "Relational Knowledge Distillation", CVPR 2019, its
+    distance-wise and angle-wise losses (RKD-D and RKD-A), here on unit embeddings and averaged
+    over pairs and triples of different photos.
 
     Raises
     ------
@@ -213,14 +214,14 @@ class Distillation(nn.Module):
 
 
 def distance_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """Park et al., equation 6: Huber loss between relative distances, mean over pairs."""
+    """RKD-D of Park et al.: Huber loss between relative distances, mean over pairs."""
     pairs = len(student) * (len(student) - 1)
     found, wanted = relative_distances(student), relative_distances(teacher)
     return F.smooth_l1_loss(found, wanted, reduction="sum") / max(pairs, 1)
 
 
 def angle_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """Park et al., equation 8: Huber loss between angles' cosines, mean over triples.
+    """RKD-A of Park et al.: Huber loss between angles' cosines, mean over triples.
 
     A triple whose corner coincides with one of its ends has cosine 0 on both sides.
     """

@@ -14,7 +14,7 @@ class Standardised(nn.Module):
     """y = BN(net(x)), in float32: cosines of different faces start spread around zero.
 
     Without it the embeddings of all faces begin nearly parallel, and losses over cosines learn
-    slowly. Option E of Deng et al. 2019 (ArcFace), section 3.2.2, ends in the same layer.
+    slowly. The embeddings of Deng et al. 2019 (ArcFace) end in the same layer ("BN-Dropout-FC-BN").
     """
 
     def __init__(self, net: nn.Module, *, dim: int = EMBEDDING_DIM):
