@@ -17,7 +17,7 @@ class Artefact:
     ----------
     target : one of `TARGETS`.
     variant : "whole" (pixels to embedding) or "split" (pixels to feature map; the head is apart).
-    precision : "float32", "float16", "int8" or "hybrid" (int8 with some layers in float16).
+    precision : "float32", "float16", "int8" or "hybrid" (int8 with some layers in float).
     file : file name inside the target's folder.
     format : the runtime that runs it: "onnx", "tflite", "rknn" or "nbg".
     input : the manifest's "input" (`Preprocessing.manifest`).

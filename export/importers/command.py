@@ -15,6 +15,7 @@ from export import importers
 from export.errors import ExportError
 from export.importers.known import PREPROCESSINGS, named
 from export.preprocessing import COLOURS, Preprocessing
+from export.source import Source
 
 IN_FULL = ("colour", "mean", "std", "size")
 
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def from_arguments(args: argparse.Namespace, *, kind: str, file: Path, folder: Path):
+def from_arguments(args: argparse.Namespace, *, kind: str, file: Path, folder: Path) -> Source:
     """Call `importers.load` with the options of `add_import_options`."""
     return importers.load(
         kind,

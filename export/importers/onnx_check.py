@@ -34,7 +34,7 @@ def check(
     Raises
     ------
     ExportError
-        Weights or embeddings that are not finite, not one row of a sane length per picture,
+        Weights with NaN, embeddings that are not finite, not one row of a sane length per picture,
         the same for all pictures, or other than the user's file gives.
     """
     refuse_broken_weights(model, file=file)
@@ -57,7 +57,7 @@ def check(
 
 
 def refuse_broken_weights(model: onnx.ModelProto, *, file: Path) -> None:
-    """Refuse weights that are not finite."""
+    """Refuse weights with NaN; infinity may be a mask."""
     for tensor in model.graph.initializer:
         values = onnx.numpy_helper.to_array(tensor)
         if values.dtype.kind == "f" and np.isnan(values).any():

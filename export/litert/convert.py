@@ -21,15 +21,17 @@ from export.litert.flatbuffer import beyond_2_14, operators
 from export.source import INPUT, OUTPUT, Source
 
 PRECISIONS = ("int8", "float32")
+CONVERTER = "litert"
 CHECKED = 8  # calibration crops on which the float file must be the float network
 SAME = 0.9999
 CHUNK = 32
 
 KEEP_FLOAT = (
-    "ADD", "BATCH_MATMUL", "FULLY_CONNECTED", "GELU", "MAXIMUM", "MEAN", "MUL", "RSQRT", "SOFTMAX",
-    "SQUARED_DIFFERENCE", "SUB", "SUM",
+    "ADD", "BATCH_MATMUL", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D", "GELU", "MAXIMUM",
+    "MEAN", "MUL", "RESHAPE", "RSQRT", "SLICE", "SOFTMAX", "SQUARED_DIFFERENCE", "SUB", "SUM",
+    "TRANSPOSE", "after_gelu",
 )  # fmt: skip
-"""What stays float in a network with LayerNorm: all arithmetic but the convolutions."""
+"""What stays float in a network with LayerNorm: all but linear layers that no GELU feeds."""
 
 
 def convert(
@@ -45,6 +47,8 @@ def convert(
 ) -> Artefact:
     """Write ``<name>_whole_<precision>.litert.tflite`` and its ``.json`` into ``folder``.
 
+    "int8" that keeps something in float is called "hybrid" in the name and in the artefact.
+
     The file takes the network's input as NHWC, normalised outside, and its embedding is not
     normalised. "int8" is static: ranges are the smallest and largest values seen in calibration,
     averaged over the crops; weights have a scale per channel.
@@ -54,8 +58,9 @@ def convert(
     source : any; "whole" only.
     calibration : RGB uint8 crops (N, 112, 112, 3), 32 or more.
     seed : not needed; nothing here is random.
-    keep_float : TFLite operators that stay in float; None for `KEEP_FLOAT` where the network has
-        LayerNorm (INT8 throughout is then useless), else nothing.
+    keep_float : TFLite operators that stay in float, and "after_gelu" for linear layers behind a
+        GELU; None for `KEEP_FLOAT` where the network has LayerNorm (EdgeFace in INT8 throughout
+        is useless: docs/decisions/0016), else nothing.
     environment : folder of litert-torch's environment; None for ``$LITERT_VENV``.
 
     Raises
@@ -72,40 +77,49 @@ def convert(
     python(environment)  # without one, say so before any work
     start = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
-    file = f"{source.name}_whole_{precision}.litert.tflite"
+    model = fixed_batch(source)
+    kept = list(_kept_float(model) if keep_float is None else keep_float)
+    label = "hybrid" if precision == "int8" and kept else precision
+    file = folder / f"{source.name}_whole_{label}.litert.tflite"
     with TemporaryDirectory(dir=folder, prefix="litert_") as made:
         work = Path(made)
-        model = fixed_batch(source)
         onnx.save(model, str(work / "network.onnx"))
-        kept = list(_kept_float(model) if keep_float is None else keep_float)
         inputs = source.preprocessing.apply(calibration)
-        result = _build(work, inputs, kept, precision, log=folder / f"{file}.log", at=environment)
+        log = file.with_name(f"{file.name}.log")
+        tools = _build(work, inputs, kept, precision, log=log, at=environment)
         cosine = require_same(work / "float.tflite", source, inputs[:CHECKED])
-        (work / f"{precision.removesuffix('32')}.tflite").replace(folder / file)
-    data = (folder / file).read_bytes()
+        (work / f"{precision.removesuffix('32')}.tflite").replace(file)
+    details = {
+        "kept_float": kept if precision == "int8" else [],
+        "calibration_crops": len(calibration) if precision == "int8" else 0,
+        "float_file_to_float_network_cosine": cosine,
+        "seconds": round(time.perf_counter() - start, 1),
+    }
+    artefact = _described(file, source, label, tools=tools, details=details)
+    artefact.save(folder)
+    return artefact
+
+
+def _described(file: Path, source: Source, precision: str, *, tools: dict, details: dict):
+    data = file.read_bytes()
     found = operators(data)
-    artefact = Artefact(
+    return Artefact(
         target="tflite",
-        variant=variant,
+        variant="whole",
         precision=precision,
-        file=file,
+        file=file.name,
         format="tflite",
         input=source.preprocessing.manifest(name=INPUT, layout="NHWC"),
         outputs=[OUTPUT],
-        built_with=result["tools"],
+        built_with=tools,
         details={
-            "converter": "litert",
+            "converter": CONVERTER,
             "operators": found,
             "needs_newer_than_tflite_2_14": beyond_2_14(found),
-            "kept_float": kept if precision == "int8" else [],
-            "calibration_crops": len(calibration) if precision == "int8" else 0,
-            "float_file_to_float_network_cosine": cosine,
             "bytes": len(data),
-            "seconds": round(time.perf_counter() - start, 1),
+            **details,
         },
     )
-    artefact.save(folder)
-    return artefact
 
 
 def _build(work: Path, inputs: np.ndarray, kept: list, precision: str, *, log: Path, at) -> dict:
@@ -114,7 +128,7 @@ def _build(work: Path, inputs: np.ndarray, kept: list, precision: str, *, log: P
         np.save(work / "calibration.npy", inputs.transpose(0, 2, 3, 1))
         job.update(int8="int8.tflite", calibration="calibration.npy", keep_float=kept)
     try:
-        return run_job(job, folder=work, environment=at)
+        return run_job(job, folder=work, environment=at)["tools"]
     except ExportError as error:
         if (work / "litert.log").exists():
             (work / "litert.log").replace(log)

@@ -104,5 +104,8 @@ def _unit_length(node: onnx.NodeProto, graph: _Graph) -> Step | None:
     end = (wide and graph.reader(wide.output[0], "Div")) or None
     if end is None or end.input[0] != node.input[0] or not attributes.get("keepdims", 1):
         return None
+    least = graph.constants.get(clip.input[1])
+    if not isinstance(least, float) or any(clip.input[2:]):
+        return None
     axes = attributes.get("axes") or graph.constants[node.input[1]]
-    return Step("UnitLength", (node.input[0],), (end.output[0],), {"axes": axes, "eps": 1e-12})
+    return Step("UnitLength", (node.input[0],), (end.output[0],), {"axes": axes, "eps": least})
