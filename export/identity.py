@@ -3,7 +3,9 @@
 ``python -m export train identity --data FOLDER_OR_TAR --loss staged --out runs/own`` holds some
 people out, trains on the others, prints what the network is worth on those held out, and writes
 OUT/<model>.pt, which ``export build`` takes. Run it again to go on where it
-stopped. ``--init`` starts from a checkpoint in place of noise, which few photos need.
+stopped. ``--init`` starts from a checkpoint in place of noise, which few photos need, but a short
+run can also take from it: 8 192 samples of distil+arcface (rate 0.003) on 180 CelebA people changed
+dsanet_s on 60 others from 69.7 to 66.1 % TAR at FAR 1e-2. Always hold people out and compare.
 """
 
 from __future__ import annotations
