@@ -6,23 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from edgeface.align import align
-from export import faces
-from export.artefact import Artefact
+from export import faces, onnx_target
 from export.checkpoint import load_checkpoint
 from export.preprocessing import Preprocessing
-from export.quantise import quantise
 from export.source import Source
-from export.split import cut_backbone
 from export.to_onnx import export_backbone, export_float
 from export.verify.embed import Candidate
 from export.verify.sets import FaceSet
 
-CHECKPOINT = Path(__file__).parents[3] / "export" / "checkpoints" / "dsanet_s.pt"
+CHECKPOINT = Path(__file__).parents[3] / "export" / "checkpoints" / "dsanet_s_int8.pt"
 VIEWS = 24  # of each portrait
-FLOAT_SEGMENT = ("/backbone/segments.0/",)
 
 
 def portrait_crops(pipeline, *photos: np.ndarray) -> list[np.ndarray]:
@@ -50,42 +45,20 @@ def float_source(work: Path) -> Source:
     return source
 
 
-def int8_artefacts(source: Source, inputs: np.ndarray, folder: Path) -> list[Artefact]:
-    """Whole and split INT8 ONNX files, calibrated on network inputs."""
+def int8_candidates(source: Source, crops: np.ndarray, folder: Path) -> list[Candidate]:
+    """Whole INT8 file and backbone with the INT8 head, calibrated on RGB crops."""
     folder.mkdir(parents=True)
-    batches = [inputs[i : i + 16] for i in range(0, len(inputs) // 16 * 16, 16)]
-    whole = folder / "whole.onnx"
-    quantise(source.onnx, target=whole, batches=batches, keep_float=FLOAT_SEGMENT, percentile=99.99)
-    (folder / "backbone.onnx").write_bytes(cut_backbone(whole.read_bytes(), "image"))
-    entry = source.preprocessing.manifest(name="image")
-    made = [
-        Artefact("onnx", "whole", "int8", "whole.onnx", "onnx", entry, ["embedding"]),
-        Artefact("onnx", "split", "int8", "backbone.onnx", "onnx", entry, ["feature"]),
+    return [
+        Candidate(
+            onnx_target.convert(source, variant=variant, calibration=crops, folder=folder),
+            folder,
+            head,
+        )
+        for variant, head in (("whole", None), ("split", "int8"))
     ]
-    for artefact in made:
-        artefact.save(folder)
-    return made
-
-
-def run_onnx(artefact: Artefact, folder: Path, inputs: np.ndarray) -> np.ndarray:
-    """Raw outputs of an ONNX artefact."""
-    session = onnxruntime.InferenceSession(
-        str(folder / artefact.file), providers=["CPUExecutionProvider"]
-    )
-    rows = [
-        session.run(None, {artefact.input["name"]: inputs[i : i + 16]})[0]
-        for i in range(0, len(inputs), 16)
-    ]
-    return np.concatenate(rows)
 
 
 def with_input(candidate: Candidate, **changes: object) -> Candidate:
     """The candidate with another manifest entry."""
     artefact = candidate.artefact
     return replace(candidate, artefact=replace(artefact, input={**artefact.input, **changes}))
-
-
-def as_candidates(artefacts: list[Artefact], folder: Path) -> list[Candidate]:
-    """What to measure: the split one with the INT8 head."""
-    heads = {"whole": None, "split": "int8"}
-    return [Candidate(a, folder, heads[a.variant], run_onnx) for a in artefacts]

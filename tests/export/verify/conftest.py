@@ -34,9 +34,8 @@ def source(work) -> Source:
 @pytest.fixture(scope="session")
 def sound(source, work, portrait_crops) -> list[Candidate]:
     """The whole INT8 file, and the backbone with the INT8 head, soundly calibrated."""
-    calibration = source.preprocessing.apply(build.views(portrait_crops, seed=2, count=32).crops)
-    made = build.int8_artefacts(source, calibration, work / "onnx")
-    return build.as_candidates(made, work / "onnx")
+    crops = build.views(portrait_crops, seed=2, count=32).crops
+    return build.int8_candidates(source, crops, work / "onnx")
 
 
 @pytest.fixture(scope="session")
@@ -46,16 +45,3 @@ def tflite(source, portrait_crops, tmp_path_factory) -> Candidate:
     folder = tmp_path_factory.mktemp("tflite_work") / "tflite"
     made = convert(source, variant="split", calibration=crops, folder=folder)
     return Candidate(made, folder, "int8")
-
-
-@pytest.fixture
-def run_by_onnxruntime(monkeypatch) -> None:
-    """Run ONNX artefacts without their target's module."""
-    own = Candidate.run
-
-    def run(candidate: Candidate, inputs: np.ndarray) -> np.ndarray:
-        if candidate.artefact.format != "onnx":
-            return own(candidate, inputs)
-        return build.run_onnx(candidate.artefact, candidate.folder, inputs)
-
-    monkeypatch.setattr(Candidate, "run", run)

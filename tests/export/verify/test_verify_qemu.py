@@ -23,7 +23,7 @@ MACHINE = "EDGEFACE_ARM_MACHINE"
 
 
 def test_head_on_arm_cores_gives_the_same_embeddings(
-    sound, source, work, portrait_crops, monkeypatch, run_by_onnxruntime
+    sound, source, work, portrait_crops, monkeypatch
 ) -> None:
     monkeypatch.setattr(qemu, "build", lambda folder: arm_build() / "edgeface_head")
     faces = build.views(portrait_crops, seed=5, count=FACES // 2)
@@ -36,9 +36,7 @@ def test_head_on_arm_cores_gives_the_same_embeddings(
 
 
 @pytest.mark.arm
-def test_artefacts_run_on_an_emulated_arm_machine(
-    sound, tflite, source, portrait_crops, run_by_onnxruntime
-) -> None:
+def test_artefacts_run_on_an_emulated_arm_machine(sound, tflite, source, portrait_crops) -> None:
     """onnxruntime's and LiteRT's own ARM wheels, by the backends that doors have."""
     if MACHINE not in os.environ:
         pytest.skip(f"make arm-test; or set {MACHINE} to a folder")
