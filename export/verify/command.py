@@ -1,8 +1,9 @@
 """Measure every artefact of a build against the float network, and judge it.
 
-``python -m export verify --work WORK --data DATA``. Reads ``WORK/float`` and the artefacts in
-``WORK/<target>``; writes ``WORK/verify/figures.json`` and, for what is slow, embeddings that a
-second run takes up again. ``python -m export report --work WORK`` makes a page of it.
+The step ``python -m export verify --work WORK --data DATA`` (export/build/verify.py). Reads
+``WORK/float`` and the artefacts in ``WORK/<target>``; writes ``WORK/verify/figures.json`` and, for
+what is slow, embeddings that a second run takes up again. ``python -m export report --work WORK``
+makes a page of it.
 """
 
 from __future__ import annotations
@@ -36,21 +37,6 @@ LIMITS = {"rk3576": {"people": 1000}, "t527": {"people": 1000}}
 """Target → set → about how many photos of it, where the runtime is a slow simulation."""
 
 TOOLS = ("onnx", "onnxruntime", "torch", "numpy", "ai-edge-litert", "tflite-runtime")
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of ``export verify``."""
-    parser.add_argument("--work", type=Path, required=True, help="folder of export build")
-    parser.add_argument("--data", type=Path, help="fairface112, celeba240, lfw_view1: any of them")
-    parser.add_argument("--people", type=Path, help="own aligned crops, person/photo.jpg")
-    parser.add_argument("--targets", default=",".join(TARGETS), help="default: %(default)s")
-    parser.add_argument(
-        "--limit", action="append", default=[], metavar="[TARGET:]SET=PHOTOS", help="sample a set"
-    )
-    parser.add_argument(
-        "--gate", action="append", default=[], metavar="NAME=LIMIT", help="another limit of a gate"
-    )
-    parser.add_argument("--seed", type=int, default=0)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -134,7 +120,7 @@ def verify(
         sampled = sampled_sets(sets, candidate.artefact.target, limits or {}, seed=seed)
         result = measure_one(candidate, sampled, source=source, work=work, seed=seed)
         results.append(result)
-        if candidate.head in (None, head):
+        if candidate.head in (None, head) or candidate.artefact.precision == "float32":
             rows += judge(result, limits=gate_limits)
     note = {
         "source": {"name": source.name, "dim": source.dim, "licence": source.licence},

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -95,13 +95,23 @@ class Candidate:
         return run(self.artefact, self.folder, inputs)
 
 
-def candidates(artefacts: list[Artefact], work: Path) -> list[Candidate]:
-    """Return what to measure of a build: every split artefact once with each kind of head."""
+def candidates(artefacts: Sequence[Artefact], work: Path) -> list[Candidate]:
+    """Return what to measure of a build: every split artefact once with each kind of head.
+
+    A float32 one runs with the float32 head alone: it is the reference of its runtime.
+    """
     return [
         Candidate(artefact, work / artefact.target, head)
         for artefact in artefacts
-        for head in (HEADS if artefact.variant == "split" else (None,))
+        for head in heads_of(artefact)
     ]
+
+
+def heads_of(artefact: Artefact) -> tuple[str | None, ...]:
+    """Return the precisions of the heads that an artefact is measured with; None: it needs none."""
+    if artefact.variant == "whole":
+        return (None,)
+    return ("float32",) if artefact.precision == "float32" else HEADS
 
 
 def door_inputs(artefact: Artefact, crops: np.ndarray, *, source: Source) -> np.ndarray:
@@ -161,7 +171,8 @@ def embed(candidate: Candidate, faces: FaceSet, *, source: Source, cache: Path) 
     kept = _load(_place(candidate, faces, cache), _embed_key(candidate, faces, source))
     if kept is not None:
         return kept
-    alike = [replace(candidate, head=head) for head in (HEADS if candidate.head else (None,))]
+    alike = [replace(candidate, head=head) for head in heads_of(candidate.artefact)]
+    alike = alike if candidate in alike else [candidate]
     heads = [open_head(source, one.head) if one.head else None for one in alike]
     parts: list[list[np.ndarray]] = [[] for _ in alike]
     for start in range(0, len(faces.crops), CHUNK):

@@ -88,7 +88,7 @@ def measure(found: np.ndarray, wanted: np.ndarray, faces: FaceSet, *, seed: int 
         spread=spread(scores.found, scores.genuine),
         float_spread=spread(scores.wanted, scores.genuine),
         at_far=[row for far in FAR_TARGETS if (row := at_far(scores, far, seed=seed))],
-        accuracy=accuracy(scores, faces, good=good),
+        accuracy=accuracy(scores, faces, good=good, seed=seed),
         identification=[
             identification(found[good], wanted[good], faces.people[good], templates=k, seed=seed)
             for k in identified
@@ -193,7 +193,7 @@ def paired_difference(
     return Interval(float(change.sum() / count.sum()), float(low), float(high))
 
 
-def accuracy(scores: Scores, faces: FaceSet, *, good: np.ndarray) -> Accuracy | None:
+def accuracy(scores: Scores, faces: FaceSet, *, good: np.ndarray, seed: int) -> Accuracy | None:
     """Return the 10-fold accuracy of both networks on listed pairs."""
     if faces.pairs is None:
         return None
@@ -203,7 +203,11 @@ def accuracy(scores: Scores, faces: FaceSet, *, good: np.ndarray) -> Accuracy | 
     )
     if own is None or theirs is None:
         return None
-    return Accuracy(own.mean, own.standard_error, theirs.mean)
+    right, float_right = (
+        (cosines >= theirs.threshold) == scores.genuine for cosines in (scores.found, scores.wanted)
+    )
+    steady = paired_difference(right, float_right, scores.owner, seed=seed)
+    return Accuracy(own.mean, own.standard_error, theirs.mean, steady)
 
 
 def identification(

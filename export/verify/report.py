@@ -7,7 +7,6 @@ RKNN's layer table. ``--beside`` sets other models' builds next to this one.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,20 +21,6 @@ TEMPLATE = Path(__file__).with_name("report.html")
 PAGE, NUMBERS = "report.html", "report.json"
 PARTS = ("latency", "emulated")
 """What else `export.verify` measures, each in ``WORK/verify/<part>.json``."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of ``export report``."""
-    parser.add_argument("--work", type=Path, required=True, help="folder of export build")
-    parser.add_argument(
-        "--beside", type=Path, nargs="+", default=[], metavar="WORK", help="other models' builds"
-    )
-
-
-def run(args: argparse.Namespace) -> int:
-    """Write the page, print where it is; returns the exit code."""
-    print(write_report(args.work, beside=args.beside))
-    return 0
 
 
 def write_report(work: Path, *, beside: Sequence[Path] = ()) -> Path:

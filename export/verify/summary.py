@@ -93,6 +93,14 @@ def _accuracy(result: Mapping) -> str:
     return f"{100 * found['value']:.2f} ({change:+.2f})"
 
 
+def _steady(result: Mapping) -> str:
+    found = _pairs(result)
+    if found is None:
+        return ""
+    value, low, high = (100 * found["at_float_threshold"][k] for k in ("value", "low", "high"))
+    return f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
 def _group_gap(drift: Sequence[Mapping]) -> str:
     gaps = []
     for attribute in {row["attribute"] for row in drift}:
@@ -151,6 +159,7 @@ COLUMNS = (
         (),
         "%, points to float",
     ),
+    Column("LFW change", _steady, lambda _: "", (), "float's threshold, points"),
     Column(
         "strangers",
         lambda r: f"{_faces(r)['spread']['impostor_mean']:.3f}",

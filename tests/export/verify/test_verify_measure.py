@@ -126,6 +126,7 @@ def test_listed_pairs_are_compared_as_listed(people, wanted) -> None:
     listed = replace(people, name="pairs", people=None, pairs=pairs, groups={})
     found = measure.measure(wanted, wanted, listed)
     assert found.accuracy is not None and found.accuracy.value == found.accuracy.float_value > 0.9
+    assert found.accuracy.at_float_threshold.value == 0
     assert found.identification == [] and found.drift == []
     assert found.at_far == []  # sixty impostor pairs show no rate of 1 %
 
