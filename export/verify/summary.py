@@ -74,7 +74,10 @@ def _strict(result: Mapping) -> Mapping | None:
 
 def _lost(result: Mapping) -> str:
     row = _strict(result)
-    return "" if row is None else f"{row['tar_at_float']['value']:.4f}"
+    if row is None:
+        return ""
+    tar, float_tar = row["tar_at_float"]["value"], row["float_tar"]["value"]
+    return f"{tar:.4f} ({100 * (tar - float_tar):+.2f})"
 
 
 def _top1(key: str) -> Callable[[Mapping], str]:
