@@ -28,6 +28,19 @@ def rebuilt(
     return path
 
 
+def whole_only(bundle: Bundle, path: Path) -> Path:
+    """Write `bundle` with its whole ONNX embedder alone: no split, no other runtime."""
+    stage = bundle.stage("embedder")
+    gone = [stage["split"]["file"], stage["split"]["head"]["file"]]
+    gone += [entry["file"] for entry in stage.get("artefacts", ())]
+
+    def forget(manifest: dict) -> None:
+        for key in ("split", "artefacts", "default_variant"):
+            manifest["stages"]["embedder"].pop(key, None)
+
+    return rebuilt(bundle, path, members=dict.fromkeys(gone), change=forget)
+
+
 def npz(arrays: Mapping[str, np.ndarray]) -> bytes:
     """Return arrays as the bytes of an .npz file."""
     buffer = io.BytesIO()

@@ -15,7 +15,7 @@ from edgeface.bench.compare import compare
 from edgeface.bench.figures import BLOCK, MIN_ROUNDS, median_interval, orders, percentiles, ratio
 from edgeface.bundle import Bundle
 from edgeface.cli import main
-from tests.bundles import rebuilt
+from tests.bundles import whole_only
 
 COLUMNS = (
     "date,commit,board,os,runtime,model,precision,threads,batch,warmup,runs,"
@@ -175,10 +175,6 @@ def test_csv_and_json_at_once_are_wrong_usage(bench) -> None:
 
 
 def test_comparison_of_a_bundle_without_split_is_1(bench, tmp_path: Path) -> None:
-    def forget(manifest: dict) -> None:
-        del manifest["stages"]["embedder"]["split"]
-
-    gone = {"backbone.onnx": None, "head.npz": None}
-    old = rebuilt(Bundle.open(), tmp_path / "old.efb", members=gone, change=forget)
+    old = whole_only(Bundle.open(), tmp_path / "old.efb")
     code, out, err = bench("--compare", "split,whole", "--bundle", str(old))
     assert (code, out) == (1, "") and "has no split embedder for onnx, it has: onnx whole" in err

@@ -185,12 +185,11 @@ SUBSET = ("tests/backends", "tests/test_embed.py", "tests/test_selftest.py")
 
 
 @pytest.fixture(scope="module")
-def tflite_files(pipeline, astronaut_bgr, grace_hopper_bgr, tmp_path_factory) -> Path:
-    """A folder with ``tflite.efb`` and the networks of the backend's tests."""
-    from tests import tflite_bundle, tflite_networks
+def tflite_files(tmp_path_factory) -> Path:
+    """A folder with the networks of the backend's tests."""
+    from tests import tflite_networks
 
     folder = tmp_path_factory.mktemp("tflite")
-    tflite_bundle.tflite_bundle(pipeline, [astronaut_bgr, grace_hopper_bgr], folder=folder)
     tflite_networks.save(folder)
     return folder
 
@@ -222,7 +221,7 @@ def test_extra_brings_a_runtime_that_identifies_people(
         pytest.skip("tflite-runtime 2.14 has no wheel for this Python")
     python = install(f"{wheel}[{extra}]", "pytest", "onnx", "jsonschema")
     edgeface = (python, "-m", "edgeface")
-    common = ("--bundle", tflite_files / "tflite.efb", "--runtime", "tflite")
+    common = ("--runtime", "tflite")
     info = json.loads(run(*edgeface, "info", "--json", cwd=tmp_path))
     for package, wanted in RUNTIME_SETS[extra].items():
         assert info["runtime"][package].startswith(wanted)
@@ -238,15 +237,12 @@ def test_extra_brings_a_runtime_that_identifies_people(
     run("env", networks, python, "-m", "pytest", "-q", *SUBSET, cwd=tmp_path)
 
 
-def test_old_runtime_beside_numpy_2_is_refused_with_the_fix(
-    wheel, tflite_files, install, tmp_path
-) -> None:
+def test_old_runtime_beside_numpy_2_is_refused_with_the_fix(wheel, install, tmp_path) -> None:
     if sys.version_info >= (3, 12):
         pytest.skip("tflite-runtime 2.14 has no wheel for this Python")
     python = install(wheel, "numpy>=2", "tflite-runtime==2.14.*")
-    bundle = ("--bundle", tflite_files / "tflite.efb", "--runtime", "tflite")
     done = subprocess.run(
-        [python, "-m", "edgeface", "selftest", *bundle],
+        [python, "-m", "edgeface", "selftest", "--runtime", "tflite"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -21,7 +21,7 @@ from edgeface.errors import (
 )
 from edgeface.pipeline import Pipeline
 from edgeface.split import SplitBackend, open_embedder
-from tests.bundles import npz, rebuilt
+from tests.bundles import npz, rebuilt, whole_only
 
 TOLERANCE = 0.99
 """Least cosine between the variants: 300 FairFace crops gave 0.9976 on average, 0.9956 at worst.
@@ -102,12 +102,7 @@ def test_unknown_variant_is_refused_with_those_there_are() -> None:
 def test_bundle_without_split_runs_whole_and_says_so(
     tmp_path: Path, pipeline: Pipeline, astronaut_bgr: np.ndarray
 ) -> None:
-    def forget(manifest: dict) -> None:
-        del manifest["stages"]["embedder"]["split"]
-        manifest["stages"]["embedder"].pop("default_variant", None)
-
-    gone = {"backbone.onnx": None, "head.npz": None}
-    old = rebuilt(pipeline.bundle, tmp_path / "old.efb", members=gone, change=forget)
+    old = whole_only(pipeline.bundle, tmp_path / "old.efb")
     with Pipeline.open(old) as opened:
         assert opened.variant == "whole"
         assert opened.embedding(astronaut_bgr) @ pipeline.embedding(astronaut_bgr) > 0.9999

@@ -50,9 +50,10 @@ def packable(work: Work, *, with_nbg: bool) -> dict[str, tuple[Artefact, Path]]:
 
     Of T527 there is only a kit, whose simulated figures stand for the .nb file that is to come.
     """
+    whole_first = sorted(work.artefacts(), key=lambda found: found[0].variant != "whole")
     return {
         artefact.title: (artefact, folder)
-        for artefact, folder in work.artefacts()
+        for artefact, folder in whole_first
         if artefact.precision in PACKED_PRECISIONS and (with_nbg or artefact.target != KIT_TARGET)
     }
 

@@ -20,7 +20,7 @@ from export import faces, split
 from export.checkpoint import load_checkpoint
 from export.dsanet import CONFIGS, DsaNet, DsaNetConfig
 from export.to_onnx import fold
-from tests.bundles import rebuilt
+from tests.bundles import whole_only
 
 CHECKPOINT = Path(__file__).parents[2] / "export" / "checkpoints" / "dsanet_s.pt"
 
@@ -108,11 +108,7 @@ def test_native_head_is_the_pytorch_head(
 
 
 def test_split_adds_both_files_and_changes_nothing_else(bundle: Bundle, tmp_path: Path) -> None:
-    def forget(manifest: dict) -> None:
-        del manifest["stages"]["embedder"]["split"]
-
-    gone = {"backbone.onnx": None, "head.npz": None}
-    old = rebuilt(bundle, tmp_path / "old.efb", members=gone, change=forget)
+    old = whole_only(bundle, tmp_path / "old.efb")
     out = tmp_path / "new.efb"
     words = ["--bundle", old, "--checkpoint", CHECKPOINT, "--out", out]
     assert split.run(command(*words, "--head-precision", "float32")) == 0

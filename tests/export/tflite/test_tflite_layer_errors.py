@@ -18,7 +18,7 @@ from export.tflite.graph import Graph
 from export.tflite.layer_errors import layer_errors
 from export.tflite.network import dsanet_graph
 from export.tflite.quantise import from_range, quantisations
-from tests.tflite_bundle import CHECKPOINT, views
+from tests.export.tflite.crops import CHECKPOINT, views
 
 FIRST, WORST = 0.02, 0.25
 """Relative error of the first convolution, and of any layer: measured 0.008 and 0.19 at most."""

@@ -23,7 +23,7 @@ from export.split import head_weights
 from export.tflite.flatbuffer import written
 from export.tflite.network import dsanet_graph
 from export.tflite.operators import OPERATORS
-from tests.tflite_bundle import CHECKPOINT, views
+from tests.export.tflite.crops import CHECKPOINT, views
 
 LEAST_TRAINED, LEAST_RANDOM = 0.95, 0.8
 """Least cosine of int8 to float. With trained weights 1 000 FairFace crops, calibrated on 256, have
