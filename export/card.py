@@ -7,9 +7,7 @@ import json
 TEMPLATE = """\
 # Model card: {name} {version} ({precision})
 
-A face detector and a face embedder (DSA-Net: depthwise-separable convolutions, multi-head
-attention, 512 numbers per face) for door access on embedded boards, trained by the edgeface
-project with the scripts in its `export/` folder.
+{about}
 
 ## What it is for
 Comparing a face in front of a camera with enrolled faces (1:1 and 1:N), together with liveness
@@ -67,10 +65,18 @@ that restricts a student that never saw it is an open legal question; ask before
 """
 
 
-def render(manifest: dict, files: dict) -> str:
+ABOUT = """\
+A face detector and a face embedder (DSA-Net: depthwise-separable convolutions, multi-head
+attention, 512 numbers per face) for door access on embedded boards, trained by the edgeface
+project with the scripts in its `export/` folder."""
+"""What the shipped bundle is; a recipe for other networks has an "about" of its own."""
+
+
+def render(manifest: dict, files: dict, *, about: str = ABOUT) -> str:
     """Return the card of a manifest whose members are ``files`` (name to bytes)."""
     thresholds, licences = manifest["thresholds"], manifest["licences"]
     return TEMPLATE.format(
+        about=about,
         name=manifest["name"],
         version=manifest["version"],
         precision=manifest["stages"]["embedder"]["precision"],

@@ -43,8 +43,7 @@ def alone(step: ModuleType) -> SimpleNamespace:
         _add_fresh(parser)
 
     def run_step(args: argparse.Namespace) -> int:
-        step.make(Work(args.work, fresh=args.fresh), args)
-        return 0
+        return step.make(Work(args.work, fresh=args.fresh), args) or 0
 
     return SimpleNamespace(__doc__=step.__doc__, add_arguments=add_step_arguments, run=run_step)
 

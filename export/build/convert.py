@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import numpy as np
+
 from export.artefact import TARGETS, Artefact
 from export.build.work import Work, file_hash
 from export.errors import ExportError
@@ -80,35 +82,48 @@ def make(work: Work, args: argparse.Namespace) -> None:
             make_target(work, target)
 
 
-def make_target(work: Work, target: str) -> None:
-    """Make the artefacts of one target that this network has; float ones are the reference's."""
+def make_target(work: Work, target: str, **options: str) -> None:
+    """Make the artefacts of one target that this network has; float ones are the reference's.
+
+    ``options`` go to the target's ``convert``.
+    """
     for recipe in RECIPES[target]:
         source = work.reference() if FLOAT32 in recipe.options else work.tuned()
         if recipe.variant in source.variants:
-            make_artefact(work, source, target, recipe)
+            make_artefact(work, source, target, recipe, options)
 
 
-def make_artefact(work: Work, source: Source, target: str, recipe: Recipe) -> None:
+def make_artefact(
+    work: Work, source: Source, target: str, recipe: Recipe, options: dict[str, str]
+) -> None:
     """Make one artefact unless its stamp holds."""
     key = {
         "source": file_hash(source.onnx),
         "calibration": file_hash(work / "calibration" / "crops.npy"),
         "tools": {name: installed(name) for name in recipe.tools},
+        "options": options,
     }
     crops = work.calibration()
     work.once(
         f"{'quantise' if target == 'onnx' else 'convert'} {target} {recipe.name}",
         key=key,
-        make=lambda: convert(work / target, source, recipe, crops),
+        make=lambda: convert(work / target, source, recipe, crops, options),
     )
 
 
-def convert(folder: Path, source: Source, recipe: Recipe, crops) -> list[Path]:
+def convert(
+    folder: Path, source: Source, recipe: Recipe, crops: np.ndarray, options: dict[str, str]
+) -> list[Path]:
     """Run a recipe; returns the artefact and its description."""
     folder.mkdir(exist_ok=True)
     module = importlib.import_module(recipe.module)
     artefact: Artefact = module.convert(
-        source, variant=recipe.variant, calibration=crops, folder=folder, **dict(recipe.options)
+        source,
+        variant=recipe.variant,
+        calibration=crops,
+        folder=folder,
+        **dict(recipe.options),
+        **options,
     )
     made = folder / artefact.file
     if not made.is_file():

@@ -16,7 +16,7 @@ from export.build.work import Work
 from export.errors import ExportError
 from export.verify.embed import Candidate
 
-PRIMARY_TITLE = "onnx whole int8"
+PRIMARY_TITLES = ("onnx whole int8", "onnx whole hybrid")
 SPLIT_TITLE = "onnx split int8"
 PACKED_PRECISIONS = ("int8", "hybrid")
 KIT_TARGET = "t527"
@@ -58,10 +58,27 @@ def packable(work: Work, *, with_nbg: bool) -> dict[str, tuple[Artefact, Path]]:
     }
 
 
+def primary_title(artefacts: dict) -> str:
+    """Return the title of the bundle's model: the whole ONNX file.
+
+    Raises
+    ------
+    ExportError
+        There is none.
+    """
+    for title in PRIMARY_TITLES:
+        if title in artefacts:
+            return title
+    raise ExportError(
+        f"none of {', '.join(PRIMARY_TITLES)} is there, which is a bundle's model: run 'python -m "
+        "export quantise'"
+    )
+
+
 def embedder(work: Work, artefacts: dict[str, tuple[Artefact, Path]]) -> tuple[dict, dict]:
     """Return the manifest's stages with the embedder, and its files."""
     artefacts = {t: found for t, found in artefacts.items() if found[0].target != KIT_TARGET}
-    primary, folder = artefacts.pop(PRIMARY_TITLE)
+    primary, folder = artefacts.pop(primary_title(artefacts))
     source = work.tuned()
     candidates = selftest.candidate_inputs(source.preprocessing)
     outputs = Candidate(primary, folder).run(candidates)

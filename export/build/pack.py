@@ -25,7 +25,6 @@ from export.verify.embed import Candidate, embed
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "bundle.json"
 GATE_FIELDS = ("artefact", "name", "measured", "limit")
-INDISPENSABLE = {gates.FLOAT, members.PRIMARY_TITLE}
 TOOLS = ("torch", "onnx", "onnxruntime", "numpy")
 
 
@@ -60,6 +59,7 @@ def make(work: Work, args: argparse.Namespace) -> None:
         An artefact failed a gate, or was never verified.
     """
     recipe = json.loads(args.recipe.read_text())
+    require_own_recipe(work, args.recipe, recipe)
     measured = json.loads(args.measured.read_text()) if args.measured else {}
     artefacts, rows = chosen(work, args)
     stages, files = members.embedder(work, artefacts)
@@ -76,13 +76,29 @@ def make(work: Work, args: argparse.Namespace) -> None:
     }
     if args.nbg:
         members.add_nbg(stages, files, work, args.nbg)
-    files["MODEL_CARD.md"] = card.render(manifest, files).encode()
+    about = recipe.get("about", card.ABOUT)
+    files["MODEL_CARD.md"] = card.render(manifest, files, about=about).encode()
     bundle = write_bundle(args.out, manifest, files)
     if args.key:
         sign_bundle(args.out, key=args.key, passphrase=read_passphrase(args.passphrase_file))
     print(f"{args.out}: {args.out.stat().st_size:,} bytes, model {bundle.model_id}")
     for name, data in sorted(files.items()):
         print(f"  {name}: {len(data):,} bytes")
+
+
+def require_own_recipe(work: Work, path: Path, recipe: dict) -> None:
+    """Refuse to state our data, teachers and licence as those of a network of others.
+
+    Raises
+    ------
+    ExportError
+        An imported network, and a recipe that does not say what it is ("about").
+    """
+    if work.reference().net is None and "about" not in recipe:
+        raise ExportError(
+            f"--recipe {path} describes edgeface's own networks; copy it, state this network's "
+            'name, licences, data and teachers, and what it is in "about", and give that file'
+        )
 
 
 def chosen(work: Work, args: argparse.Namespace) -> tuple[dict, list[dict]]:
@@ -100,15 +116,16 @@ def chosen(work: Work, args: argparse.Namespace) -> tuple[dict, list[dict]]:
             "was never measured is not packed"
         )
     artefacts = members.packable(work, with_nbg=args.nbg is not None)
+    model = members.primary_title(artefacts)
     rows = [
         row for row in json.loads(path.read_text())["gates"]
         if title_of(row) in (gates.FLOAT, *artefacts)
     ]  # fmt: skip
     if args.leave_out_failed:
-        failed = {title_of(row) for row in rows if not row["passed"]} - INDISPENSABLE
+        failed = {title_of(row) for row in rows if not row["passed"]} - {gates.FLOAT, model}
         artefacts = {t: a for t, a in artefacts.items() if t not in failed}
         rows = [row for row in rows if title_of(row) not in failed]
-    gates.refuse(rows, artefacts=[members.PRIMARY_TITLE, *artefacts])
+    gates.refuse(rows, artefacts=list(artefacts))
     return artefacts, rows
 
 
@@ -126,13 +143,14 @@ def chosen_thresholds(work: Work, args: argparse.Namespace, *, margin: float) ->
         Neither CelebA in ``--data`` nor ``--people`` is there.
     """
     sets = evaluation_sets(args)
-    people = sets.get("folder") or sets.get("people")
+    people = sets.get("folder", sets.get("people"))
     if people is None:
         raise ExportError(
             "thresholds need photos of labelled people: give --people FOLDER (person/photo.jpg, "
             "aligned), or --data with celeba240"
         )
-    model = next(Candidate(a, f) for a, f in work.artefacts() if a.title == members.PRIMARY_TITLE)
+    found = members.packable(work, with_nbg=False)
+    model = Candidate(*found[members.primary_title(found)])
     rows = embed(model, people, source=work.reference(), cache=work / "verify")
     thresholds = threshold.choose(rows, people.people, source=people.source, margin=margin)
     return thresholds, {people.name: threshold.accept_rates(rows, people.people)}

@@ -7,12 +7,19 @@ from pathlib import Path
 
 from export.build.convert import make_target
 from export.build.work import Work, file_hash
+from export.presets import PRESETS
 from export.source import Source
 from export.split import HEAD_FILE, head_weights, packed
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare what this step needs to know."""
+    parser.add_argument(
+        "--preset",
+        choices=PRESETS,
+        default="cpu",
+        help="bits, and what stays float: export/presets.py [cpu]",
+    )
     parser.add_argument(
         "--head-precision",
         choices=("int8", "float32"),
@@ -23,7 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def make(work: Work, args: argparse.Namespace) -> None:
     """Write the artefacts of ``onnx/`` and ``onnx/head.npz``."""
-    make_target(work, "onnx")
+    make_target(work, "onnx", preset=args.preset)
     source = work.tuned()
     if "split" in source.variants:
         key = {"source": file_hash(source.onnx), "precision": args.head_precision}

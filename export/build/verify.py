@@ -7,12 +7,14 @@ refuses what failed. Embeddings are kept, so that a second run measures only wha
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from export.artefact import TARGETS
 from export.build.work import Work
-from export.verify import command
+from export.errors import ExportError
 from export.verify.sets import FaceSet, folder_set, load_sets
+from export.verify.verification import verify
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -26,19 +28,56 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def make(work: Work, args: argparse.Namespace) -> None:
-    """Measure, print what failed, and leave the verdict to ``pack``."""
-    command.run(
-        argparse.Namespace(
-            work=work.folder,
-            data=args.data,
-            people=args.people,
-            targets=",".join(TARGETS),
-            limit=args.limit,
-            gate=args.gate,
-            seed=0,
-        )
+def make(work: Work, args: argparse.Namespace) -> int:
+    """Measure and print every verdict; returns 1 if one is "failed", which ``pack`` will refuse."""
+    rows = verify(
+        work.folder,
+        source=work.reference(),
+        artefacts=[artefact for artefact, _ in work.artefacts()],
+        sets=evaluation_sets(args),
+        limits=parse_limits(args.limit),
+        gate_limits=parse_gates(args.gate),
     )
+    for row in rows:
+        verdict = "ok    " if row["passed"] else "FAILED"
+        print(
+            f"{verdict} {row['artefact']}: {row['name']}: {row['measured']} (limit "
+            f"{row['limit']:g})"
+        )
+    return 0 if all(row["passed"] for row in rows) else 1
+
+
+def parse_limits(words: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Turn ``people=1000`` (all targets) and ``rk3576:people=500`` into `verify`'s ``limits``.
+
+    Raises
+    ------
+    ExportError
+        Not of that form.
+    """
+    limits: dict[str, dict[str, int]] = {}
+    for word in words:
+        name, _, count = word.partition("=")
+        target, _, named = name.rpartition(":")
+        if not count.isdigit() or target not in ("", *TARGETS):
+            raise ExportError(f"--limit {word}: expected SET=PHOTOS or TARGET:SET=PHOTOS")
+        for each in (target,) if target else TARGETS:
+            limits.setdefault(each, {})[named] = int(count)
+    return limits
+
+
+def parse_gates(words: Sequence[str]) -> dict[str, float]:
+    """Turn ``cosine min=0.95`` into `verify`'s ``gate_limits``.
+
+    Raises
+    ------
+    ExportError
+        Not of that form.
+    """
+    try:
+        return {name: float(limit) for name, limit in (word.split("=") for word in words)}
+    except ValueError as error:
+        raise ExportError(f"--gate {words}: expected NAME=LIMIT, a number ({error})") from error
 
 
 def add_sets(parser: argparse.ArgumentParser) -> None:
@@ -48,8 +87,22 @@ def add_sets(parser: argparse.ArgumentParser) -> None:
 
 
 def evaluation_sets(args: argparse.Namespace) -> dict[str, FaceSet]:
-    """Load the sets that `add_sets` declared."""
-    sets = load_sets(args.data) if args.data else {}
-    if args.people:
-        sets["folder"] = folder_set(args.people)
+    """Load the sets that `add_sets` declared.
+
+    Raises
+    ------
+    ExportError
+        Neither option is given, or what it names holds no such photos.
+    """
+    if not (args.data or args.people):
+        raise ExportError(
+            "nothing to measure on: give --data FOLDER (fairface112, celeba240, lfw_view1), or "
+            "--people FOLDER with your own aligned crops, person/photo.jpg"
+        )
+    try:
+        sets = load_sets(args.data) if args.data else {}
+        if args.people:
+            sets["folder"] = folder_set(args.people)
+    except ValueError as error:
+        raise ExportError(str(error)) from error
     return sets

@@ -23,10 +23,10 @@ from edgeface.bench.figures import MIN_ROUNDS, orders, ratio
 from export.artefact import Artefact
 from export.source import INPUT, OUTPUT, Source
 from export.to_onnx import FEATURE
-from export.verify.command import FOLDER, installed
 from export.verify.door import FORMATS, door_embedder, open_door
 from export.verify.embed import RUNNERS, Candidate
 from export.verify.size import find_artefacts, float_file
+from export.verify.verification import FOLDER, installed
 
 LATENCY = "latency.json"
 ROUNDS = 240

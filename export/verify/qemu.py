@@ -21,7 +21,6 @@ from export.errors import ExportError, VerifyError
 from export.source import Source
 from export.split import head_weights
 from export.verify.arm import WHEELS, call, prepare, run_artefact
-from export.verify.command import FOLDER
 from export.verify.door import FORMATS, door_embedder, open_door
 from export.verify.embed import (
     Candidate,
@@ -35,6 +34,7 @@ from export.verify.gates import row
 from export.verify.limits import EMULATED
 from export.verify.sets import FaceSet, folder_set, load_sets
 from export.verify.size import find_artefacts
+from export.verify.verification import FOLDER
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLCHAIN = ROOT / "cmake" / "aarch64-linux-gnu.cmake"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 
 import cv2
 import numpy as np
@@ -11,9 +12,11 @@ import pytest
 
 from edgeface.align import align
 from export import faces
-from export.build import calibrate
+from export.build import calibrate, verify
 from export.build.work import Work
 from export.errors import ExportError
+from export.preprocessing import Preprocessing
+from export.source import Source
 
 
 @pytest.fixture
@@ -136,3 +139,27 @@ def test_too_few_photos_unaligned_and_unreadable_ones_are_refused(tmp_path, fold
     (folder / "wide.png").write_bytes(b"not a picture")
     with pytest.raises(ExportError, match=r"wide\.png: cannot be read"):
         calibrate.choose(folder, count=64, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "nothing to measure on: give --data"),
+        (["--data", "nowhere"], "nowhere: none of fairface112"),
+        (["--limit", "people"], "--limit people: expected SET=PHOTOS"),
+        (["--limit", "rk3588:people=5"], "--limit rk3588:people=5: expected SET=PHOTOS"),
+        (["--gate", "cosine min=high"], "expected NAME=LIMIT"),
+    ],
+)
+def test_verify_refuses_what_it_cannot_measure(tmp_path, folder, words, said):
+    parser = argparse.ArgumentParser()
+    verify.add_options(parser)
+    (folder.parent / "other").mkdir()
+    (folder / "000.png").rename(folder.parent / "other" / "000.png")
+    given = words if not words or "--data" in words else [*words, "--people", str(folder.parent)]
+    source = Source("none", tmp_path / "none.onnx", Preprocessing(), 512)
+    work = Work(tmp_path / "work")
+    (work / "float").mkdir()
+    source.save(work / "float")
+    with pytest.raises(ExportError, match=re.escape(said)):
+        verify.make(work, parser.parse_args(given))

@@ -13,10 +13,10 @@ from export.errors import VerifyError
 from export.preprocessing import Preprocessing
 from export.source import Source
 from export.verify import inputs
-from export.verify.command import measure_one
 from export.verify.embed import Candidate
 from export.verify.gates import judge, judge_source, refuse
 from export.verify.sets import FaceSet, load_sets, sample
+from export.verify.verification import measure_one
 from tests.export.verify import build
 
 

@@ -10,13 +10,14 @@ import pytest
 from edgeface.align import align
 from export import onnx_target
 from export.artefact import Artefact
-from export.verify.command import find_artefacts, measure_one, parse_limits, verify
+from export.build.verify import parse_limits
 from export.verify.door import door_agreement, door_embedder, open_door
 from export.verify.embed import embed, unit_rows
 from export.verify.gates import refuse
 from export.verify.latency import latencies
 from export.verify.report import write_report
-from export.verify.size import measure_size
+from export.verify.size import find_artefacts, measure_size
+from export.verify.verification import measure_one, verify
 from tests.export.verify import build
 
 # Not 1: another order of a float sum turns roundings, as on another machine (0.9945 was seen).

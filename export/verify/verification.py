@@ -8,7 +8,6 @@ makes a page of it.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -18,17 +17,16 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from export.artefact import TARGETS, Artefact
-from export.errors import VerifyError
+from export.artefact import Artefact
 from export.source import CHECKPOINT, Source
 from export.verify.door import door_agreement
 from export.verify.embed import Candidate, candidates, door_inputs, embed, embed_float, file_hash
 from export.verify.figures import Result
-from export.verify.gates import judge, judge_source, refuse
+from export.verify.gates import judge, judge_source
 from export.verify.inputs import source_figures
 from export.verify.measure import measure
-from export.verify.sets import FaceSet, folder_set, load_sets, sample
-from export.verify.size import find_artefacts, measure_size
+from export.verify.sets import FaceSet, sample
+from export.verify.size import measure_size
 
 FOLDER, FIGURES = "verify", "figures.json"
 FEW = 8  # photos to compare inputs and a door's own code on
@@ -37,44 +35,6 @@ LIMITS = {"rk3576": {"people": 1000}, "t527": {"people": 1000}}
 """Target → set → about how many photos of it, where the runtime is a slow simulation."""
 
 TOOLS = ("onnx", "onnxruntime", "torch", "numpy", "ai-edge-litert", "tflite-runtime")
-
-
-def run(args: argparse.Namespace) -> int:
-    """Measure, print the rows, and return 0 when all passed, else 1."""
-    sets = load_sets(args.data) if args.data else {}
-    if args.people:
-        sets["folder"] = folder_set(args.people)
-    rows = verify(
-        args.work,
-        source=Source.load(args.work / "float"),
-        artefacts=find_artefacts(args.work, args.targets.split(",")),
-        sets=sets,
-        limits=parse_limits(args.limit),
-        gate_limits={k: float(v) for k, v in (word.split("=") for word in args.gate)},
-        seed=args.seed,
-    )
-    for row in rows:
-        print(
-            f"{'ok    ' if row['passed'] else 'FAILED'} {row['artefact']}: {row['name']}: "
-            f"{row['measured']} (limit {row['limit']:g})"
-        )
-    try:
-        refuse(rows)
-    except VerifyError as error:
-        print(error)
-        return 1
-    return 0
-
-
-def parse_limits(words: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Turn ``people=1000`` (all targets) and ``rk3576:people=500`` into `verify`'s ``limits``."""
-    limits: dict[str, dict[str, int]] = {}
-    for word in words:
-        name, _, count = word.partition("=")
-        target, _, named = name.rpartition(":")
-        for each in (target,) if target else TARGETS:
-            limits.setdefault(each, {})[named] = int(count)
-    return limits
 
 
 def verify(
