@@ -115,7 +115,9 @@ def choose_artefact(
     exact = [found for found in fits if found.variant == wanted]
     chosen = exact or ([] if variant else fits)
     if not chosen:
-        listed = ", ".join(f"{found.runtime} {found.variant}" for found in there)
+        listed = ", ".join(
+            f"{found.runtime} {found.variant}" for found in there if found.runtime in RUNTIMES
+        )
         raise BundleIncompatibleError(
             f"bundle {bundle.path} has no {wanted} embedder for {runtime or stage['format']}, it "
             f"has: {listed}; choose one of these, or build a bundle with: python -m export build"

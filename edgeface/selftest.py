@@ -1,7 +1,8 @@
 """Self-test: does this machine compute what the bundle's maker computed?
 
 The bundle carries inputs (synthetic, no faces) and the outputs they gave when it was packed. A
-wrong driver, a wrong preprocessing or a broken kernel shows here, before any door opens.
+wrong driver or a broken kernel shows here, before any door opens. The inputs are normalised
+already: the stage's own colour, mean and std are judged when a bundle is packed, by gates.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def _embedder_figures(
     bundle: Bundle, vectors: Mapping[str, np.ndarray], backend: Backend, artefact: Artefact
 ) -> tuple[float, float]:
     expected = _vector(vectors, artefact.selftest, bundle)
-    given = _vector(vectors, "embedder_input", bundle)
+    given = _embedder_input(bundle, vectors)
     fed = artefact.fed(given, bundle.stage("embedder")["input"])
     found = _outputs(bundle, backend, {artefact.input["name"]: fed}, (artefact.embedding,))
     found_rows = _unit_rows(found[artefact.embedding])
@@ -97,6 +98,19 @@ def _embedder_figures(
             f"person); {_REMEDY}"
         )
     return cosine, collapse
+
+
+def _embedder_input(bundle: Bundle, vectors: Mapping[str, np.ndarray]) -> np.ndarray:
+    given = _vector(vectors, "embedder_input", bundle)
+    spec = bundle.stage("embedder")["input"]
+    picture = [spec["height"], spec["width"]]
+    picture.insert(0 if spec["layout"] == "NCHW" else 2, 3)
+    if given.dtype != np.float32 or given.ndim != 4 or list(given.shape[1:]) != picture:
+        raise BundleFormatError(
+            f"{bundle.path}: embedder_input of selftest.npz is {given.dtype} {given.shape}, "
+            f"expected float32 (N, {', '.join(map(str, picture))}). Pack the bundle again"
+        )
+    return given
 
 
 def _detector_error(bundle: Bundle, vectors: Mapping[str, np.ndarray], backend: Backend) -> float:

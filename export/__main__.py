@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command.add_arguments(parser)
     try:
         return command.run(parser.parse_args(words[len(name.split()) :]))
-    except (ExportError, EdgeFaceError) as error:
+    except (ExportError, EdgeFaceError, OSError) as error:
         print(f"export {name}: {error}", file=sys.stderr)
         return 1
 

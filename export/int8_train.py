@@ -17,6 +17,7 @@ import json
 import math
 import os
 import time
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from export import faces
 from export.checkpoint import load_checkpoint, save_checkpoint
 from export.dsanet import DsaNet
 from export.equalise import equalise
+from export.errors import ExportError
 from export.hints import pack
 from export.int8_net import Int8Backbone, unfold
 from export.to_onnx import fold
@@ -233,10 +235,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
 
 
+def require_same_run(args: argparse.Namespace) -> None:
+    """Write down what a run is of, or refuse to go on with another one's state.
+
+    Raises
+    ------
+    ExportError
+        ``--out`` holds a run of another checkpoint, data or options.
+    """
+    own = {
+        "checkpoint": sha256(args.checkpoint.read_bytes()).hexdigest(),
+        "data": str(args.data.resolve()),
+        **{name: getattr(args, name) for name in ("steps", "batch", "rate", "seed")},
+    }
+    path = args.out / "run.json"
+    if not path.exists():
+        path.write_text(json.dumps(own, indent=1) + "\n")
+    found = json.loads(path.read_text())
+    if found != own:
+        raise ExportError(f"{args.out} holds a run of {found}, this is {own}: take another --out")
+
+
 def run(args: argparse.Namespace) -> int:
     """Recover the checkpoint, or continue; returns the exit code."""
     torch.set_flush_denormal(True)
     args.out.mkdir(parents=True, exist_ok=True)
+    require_same_run(args)
     packed = pack(args.out / "train.npy", lambda: faces.training_faces(args.data))
     job = Recovery(
         load_checkpoint(args.checkpoint),

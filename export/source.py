@@ -62,6 +62,7 @@ class Source:
         }
         made = [self.onnx, folder / DESCRIPTION]
         made[-1].write_text(json.dumps(fields, indent=1) + "\n")
+        (folder / CHECKPOINT).unlink(missing_ok=True)
         if self.net is not None:
             made.append(folder / CHECKPOINT)
             save_checkpoint(self.net, made[-1])

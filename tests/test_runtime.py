@@ -135,6 +135,18 @@ def test_missing_vectors_are_a_format_error(path: Path) -> None:
         Pipeline.open(bad, runtime="tflite")
 
 
+@pytest.mark.parametrize("change", [np.float64, lambda rows: rows[0], lambda rows: rows[:, :2]])
+@pytest.mark.parametrize("runtime", ["onnx", "tflite"])
+def test_selftest_inputs_that_do_not_fit_are_a_format_error(path: Path, runtime, change) -> None:
+    bundle = Bundle.open(path)
+    vectors = bundle.selftest_vectors()
+    vectors["embedder_input"] = change(vectors["embedder_input"])
+    bad = path.with_name("unfit.efb")
+    rebuilt(bundle, bad, members={"selftest.npz": npz(vectors)})
+    with pytest.raises(BundleFormatError, match=r"expected float32 \(N, 3, 112, 112\)"):
+        Pipeline.open(bad, runtime=runtime)
+
+
 def test_wrong_input_numbers_fail_the_selftest(path: Path) -> None:
     def swap(manifest: dict) -> None:
         manifest["stages"]["embedder"]["artefacts"][0]["input"].update(mean=[127.5] * 3)

@@ -169,14 +169,12 @@ class _Port:
 
 
 def runtime_version() -> str | None:
-    """Return name and version of the runtime that is used, or None where none is installed."""
-    for package in RUNTIMES:
-        name = package.replace("_", "-")
-        try:
-            return f"{name} {metadata.version(name)}"
-        except metadata.PackageNotFoundError:
-            continue
-    return None
+    """Return name and version of the runtime that is used, or None where none can be."""
+    try:
+        name = _runtime().__name__.partition(".")[0].replace("_", "-")
+        return f"{name} {metadata.version(name)}"
+    except (BackendUnavailableError, metadata.PackageNotFoundError):
+        return None
 
 
 def _runtime() -> Any:

@@ -14,7 +14,7 @@ IDENTIFIER = b"TFL3"  # at byte 4 of every file
 
 # Fields of the schema's tables, by number: the bytes of a vector's items, a table, or a list with
 # the table that a vector holds. Scalars and unused fields are left out.
-_RESHAPE = 17  # number of ReshapeOptions in the union of options; the others hold scalars
+_VECTOR_OPTIONS = (17, 30)  # ReshapeOptions and SqueezeOptions in the union; others hold scalars
 _OPTIONS = {0: 4}
 _METADATA = {0: 1}
 _BUFFER = {0: 1}
@@ -54,6 +54,7 @@ def check_file(data: bytes) -> None:
 class _File:
     def __init__(self, data: bytes) -> None:
         self._data = data
+        self._left = len(data)  # items to look at: a sound file has far fewer than bytes
 
     def number(self, kind: str, at: int) -> int:
         if at < 0:  # struct would count from the end
@@ -75,6 +76,7 @@ class _File:
         return table + offset if offset else None
 
     def check_table(self, table: int, fields: dict[int, Any]) -> None:
+        self._look_at(1)
         vtable = table - self.number("i", table)
         self._inside(vtable, self.number("H", vtable))
         self._inside(table, self.number("H", vtable + 2))
@@ -96,7 +98,13 @@ class _File:
         """Where each table of a vector is."""
         count = self.number("I", vector)
         self._inside(vector + 4, 4 * count)
+        self._look_at(count)
         return (self.follow(vector + 4 + 4 * i) for i in range(count))
+
+    def _look_at(self, count: int) -> None:
+        self._left -= count
+        if self._left < 0:  # tables shared over and over: a small file would take hours
+            raise DamagedFileError("it holds more items than bytes")
 
     def _inside(self, at: int, size: int) -> None:
         if at < 0 or size < 0 or at + size > len(self._data):
@@ -114,7 +122,7 @@ class _File:
                 self._below(self._scalar(operator, 0), codes, "operator code")
                 indices += [*self._integers(operator, 1), *self._integers(operator, 2)]
                 options = self.field(operator, 4)
-                if options is not None and self._scalar(operator, 3, "B") == _RESHAPE:
+                if options is not None and self._scalar(operator, 3, "B") in _VECTOR_OPTIONS:
                     self.check_table(self.follow(options), _OPTIONS)
             for index in indices:
                 self._below(index + 1, tensors + 1, "tensor")  # -1 is an input left out
@@ -133,6 +141,7 @@ class _File:
             return []
         start = self.follow(at)
         count = self.number("I", start)
+        self._look_at(count)
         return list(struct.unpack_from(f"<{count}i", self._data, start + 4))
 
     def _scalar(self, table: int, index: int, kind: str = "I") -> int:

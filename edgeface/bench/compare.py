@@ -113,7 +113,7 @@ def _inputs(bundle: Bundle, artefacts: Mapping[str, Artefact], batch: int) -> li
 
 
 def _outputs(model: Backend, image: Feed) -> np.ndarray:
-    (rows,) = model.run(image).values()
+    rows = next(iter(model.run(image).values()))  # the embedding is the first output
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import tarfile
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -35,7 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="aligned faces, 112x112: a folder or a tar (FairFace: fairface112/val.tar)",
     )
     parser.add_argument("--count", type=int, default=128, help="faces to calibrate with [128]")
-    parser.add_argument("--seed", type=int, default=0, help="which of them, and all else [0]")
+    parser.add_argument("--seed", type=int, default=0, help="which of them [0]")
 
 
 def make(work: Work, args: argparse.Namespace) -> None:
@@ -43,10 +44,11 @@ def make(work: Work, args: argparse.Namespace) -> None:
     source = args.calibration
     if not source.exists():
         raise ExportError(f"--calibration {source}: not there; give a folder or a tar of faces")
-    found = source.stat()
+    files = sorted(path for path in source.rglob("*") if path.is_file()) or [source]
+    states = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files]
     key = {
         "source": str(source.resolve()),
-        "state": [found.st_size, int(found.st_mtime)],
+        "state": sha256(json.dumps(states).encode()).hexdigest(),
         "count": args.count,
         "seed": args.seed,
     }
@@ -95,6 +97,8 @@ def choose(source: Path, *, count: int, seed: int) -> tuple[list[str], np.ndarra
 
 def read(source: Path) -> Iterator[tuple[str, np.ndarray]]:
     """Yield (name, RGB uint8 crop) of a folder or a tar."""
+    if not source.is_dir() and not tarfile.is_tarfile(source):
+        raise ExportError(f"--calibration {source}: neither a folder nor a tar of faces")
     for name, crop in read_folder(source) if source.is_dir() else faces.read_tar(source):
         if crop.shape != (faces.CROP, faces.CROP, 3):
             raise ExportError(

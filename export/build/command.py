@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run every step that is not done; returns the exit code."""
+    pack.require_inputs(args)
     work = Work(args.work or args.out.with_name(args.out.name + ".work"), fresh=args.fresh)
     for step in STEPS:
         step.make(work, args)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from export.artefact import TARGETS, Artefact
-from export.build.work import Work, file_hash
+from export.build.work import Work, file_hash, source_hash
 from export.errors import ExportError
 from export.source import Source
 
@@ -49,10 +49,10 @@ RECIPES = {
         Recipe("export.tflite", "split", tools=LITERT),
     ),
     "rk3576": (
-        Recipe("export.rknn", "split"),
-        Recipe("export.rknn", "whole"),
+        Recipe("export.rknn", "split", tools=("onnxruntime",)),
+        Recipe("export.rknn", "whole", tools=("onnxruntime",)),
     ),
-    "t527": (Recipe("export.nbg", "split"),),
+    "t527": (Recipe("export.nbg", "split", tools=ORT),),
 }
 
 
@@ -91,6 +91,8 @@ def make_target(work: Work, target: str, **options: str) -> None:
         source = work.reference() if FLOAT32 in recipe.options else work.tuned()
         if recipe.variant in source.variants:
             make_artefact(work, source, target, recipe, options)
+        else:
+            print(f"{target} {recipe.variant}: not of {source.name}, which runs whole only")
 
 
 def make_artefact(
@@ -98,7 +100,7 @@ def make_artefact(
 ) -> None:
     """Make one artefact unless its stamp holds."""
     key = {
-        "source": file_hash(source.onnx),
+        "source": source_hash(source.onnx.parent),
         "calibration": file_hash(work / "calibration" / "crops.npy"),
         "tools": {name: installed(name) for name in recipe.tools},
         "options": options,

@@ -51,11 +51,16 @@ def packable(work: Work, *, with_nbg: bool) -> dict[str, tuple[Artefact, Path]]:
     Of T527 there is only a kit, whose simulated figures stand for the .nb file that is to come.
     """
     whole_first = sorted(work.artefacts(), key=lambda found: found[0].variant != "whole")
-    return {
-        artefact.title: (artefact, folder)
-        for artefact, folder in whole_first
-        if artefact.precision in PACKED_PRECISIONS and (with_nbg or artefact.target != KIT_TARGET)
-    }
+    found: dict[str, tuple[Artefact, Path]] = {}
+    for artefact, folder in whole_first:
+        if artefact.precision in PACKED_PRECISIONS and (with_nbg or artefact.target != KIT_TARGET):
+            if artefact.title in found:
+                raise ExportError(
+                    f"{artefact.title}: both {found[artefact.title][0].file} and {artefact.file} "
+                    f"are in {folder}; remove one"
+                )
+            found[artefact.title] = artefact, folder
+    return found
 
 
 def primary_title(artefacts: dict) -> str:
@@ -85,7 +90,7 @@ def embedder(work: Work, artefacts: dict[str, tuple[Artefact, Path]]) -> tuple[d
     pair = selftest.most_different(outputs)
     files = {
         EMBEDDER_FILE: (folder / primary.file).read_bytes(),
-        CALIBRATION_FILE: (work / "calibration" / "list.json").read_bytes(),
+        CALIBRATION_FILE: calibration_list(work),
         "selftest.npz": split.packed(
             {"embedder_input": candidates[pair], "embedder_output": outputs[pair]}
         ),
@@ -111,6 +116,13 @@ def embedder(work: Work, artefacts: dict[str, tuple[Artefact, Path]]) -> tuple[d
     return manifest["stages"], files
 
 
+def calibration_list(work: Work) -> bytes:
+    """Return which photos INT8 was calibrated with: hashes alone, as file names may name people."""
+    listed = json.loads((work / "calibration" / "list.json").read_text())
+    listed["photos"] = [photo["sha256"] for photo in listed["photos"]]
+    return json.dumps(listed, indent=1).encode() + b"\n"
+
+
 def expected_embeddings(
     artefact: Artefact, folder: Path, inputs: np.ndarray, files: dict, net
 ) -> np.ndarray:
@@ -132,13 +144,22 @@ def expected_embeddings(
     return split.head_output(files[split.HEAD_FILE], net, outputs)
 
 
-def add_nbg(stages: dict, files: dict, work: Work, path: Path) -> None:
+def add_nbg(
+    stages: dict, files: dict, work: Work, artefacts: dict[str, tuple[Artefact, Path]], path: Path
+) -> None:
     """Add the .nb file that ACUITY made of the T527 kit.
 
     Its self-test vectors are the simulation's: nothing here can run the file itself.
+
+    Raises
+    ------
+    ExportError
+        There is no kit, or its simulation failed a gate and was left out.
     """
     source = work.tuned()
-    kit = next((a, f) for a, f in work.artefacts() if a.target == KIT_TARGET)
+    kit = next((found for found in artefacts.values() if found[0].target == KIT_TARGET), None)
+    if kit is None:
+        raise ExportError(f"--nbg {path}: no T527 kit that passed its gates; convert, and verify")
     artefact = nbg.accept(path, source, variant="split")
     inputs = split.unpacked(files["selftest.npz"])["embedder_input"]
     expected = expected_embeddings(*kit, inputs, files, source.net)

@@ -15,9 +15,10 @@ from pathlib import Path
 from edgeface.bundle import write_bundle
 from export import card, threshold
 from export.build import members
-from export.build.verify import add_sets, evaluation_sets
-from export.build.work import Work
+from export.build.verify import NO_SETS, add_sets, evaluation_sets
+from export.build.work import Work, file_hash
 from export.errors import ExportError, VerifyError
+from export.importers import KINDS
 from export.keygen import add_passphrase_argument
 from export.signing import read_passphrase, sign_bundle
 from export.verify import gates
@@ -59,7 +60,8 @@ def make(work: Work, args: argparse.Namespace) -> None:
         An artefact failed a gate, or was never verified.
     """
     recipe = json.loads(args.recipe.read_text())
-    require_own_recipe(work, args.recipe, recipe)
+    if work.reference().net is None:
+        require_about(args.recipe, recipe)
     measured = json.loads(args.measured.read_text()) if args.measured else {}
     artefacts, rows = chosen(work, args)
     stages, files = members.embedder(work, artefacts)
@@ -75,7 +77,7 @@ def make(work: Work, args: argparse.Namespace) -> None:
         "tools": {name: version(name) for name in TOOLS},
     }
     if args.nbg:
-        members.add_nbg(stages, files, work, args.nbg)
+        members.add_nbg(stages, files, work, artefacts, args.nbg)
     about = recipe.get("about", card.ABOUT)
     files["MODEL_CARD.md"] = card.render(manifest, files, about=about).encode()
     bundle = write_bundle(args.out, manifest, files)
@@ -86,15 +88,34 @@ def make(work: Work, args: argparse.Namespace) -> None:
         print(f"  {name}: {len(data):,} bytes")
 
 
-def require_own_recipe(work: Work, path: Path, recipe: dict) -> None:
+def require_inputs(args: argparse.Namespace) -> None:
+    """Refuse early what ``pack`` would refuse after an hour of building.
+
+    Raises
+    ------
+    ExportError
+        A file that an option names is not there, there is nothing to measure on, or a network of
+        others comes with our recipe.
+    """
+    files = (args.recipe, args.measured, args.nbg, args.key, args.detector, args.data, args.people)
+    for path in files:
+        if path is not None and not path.exists():
+            raise ExportError(f"{path}: not there")
+    if not (args.data or args.people):
+        raise ExportError(NO_SETS)
+    if args.model in KINDS:
+        require_about(args.recipe, json.loads(args.recipe.read_text()))
+
+
+def require_about(path: Path, recipe: dict) -> None:
     """Refuse to state our data, teachers and licence as those of a network of others.
 
     Raises
     ------
     ExportError
-        An imported network, and a recipe that does not say what it is ("about").
+        A recipe for an imported network that does not say what it is ("about").
     """
-    if work.reference().net is None and "about" not in recipe:
+    if "about" not in recipe:
         raise ExportError(
             f"--recipe {path} describes edgeface's own networks; copy it, state this network's "
             'name, licences, data and teachers, and what it is in "about", and give that file'
@@ -117,6 +138,7 @@ def chosen(work: Work, args: argparse.Namespace) -> tuple[dict, list[dict]]:
         )
     artefacts = members.packable(work, with_nbg=args.nbg is not None)
     model = members.primary_title(artefacts)
+    require_measured(path, artefacts)
     rows = [
         row for row in json.loads(path.read_text())["gates"]
         if title_of(row) in (gates.FLOAT, *artefacts)
@@ -127,6 +149,23 @@ def chosen(work: Work, args: argparse.Namespace) -> tuple[dict, list[dict]]:
         rows = [row for row in rows if title_of(row) not in failed]
     gates.refuse(rows, artefacts=list(artefacts))
     return artefacts, rows
+
+
+def require_measured(path: Path, artefacts: dict) -> None:
+    """Refuse files that are not the ones that were measured.
+
+    Raises
+    ------
+    VerifyError
+        A file was made again, or changed, since ``verify``.
+    """
+    measured = json.loads(path.read_text())["sha256"]
+    for title, (artefact, folder) in artefacts.items():
+        if measured.get(title) != file_hash(folder / artefact.file):
+            raise VerifyError(
+                f"{title}: {folder / artefact.file} is not the file that was measured: run "
+                "'python -m export verify' again"
+            )
 
 
 def title_of(row: dict) -> str:

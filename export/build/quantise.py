@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from export.build.convert import make_target
-from export.build.work import Work, file_hash
+from export.build.work import Work, source_hash
 from export.presets import PRESETS
 from export.source import Source
 from export.split import HEAD_FILE, head_weights, packed
@@ -33,7 +33,7 @@ def make(work: Work, args: argparse.Namespace) -> None:
     make_target(work, "onnx", preset=args.preset)
     source = work.tuned()
     if "split" in source.variants:
-        key = {"source": file_hash(source.onnx), "precision": args.head_precision}
+        key = {"source": source_hash(source.onnx.parent), "precision": args.head_precision}
         work.once("head", key=key, make=lambda: _head(work / "onnx", source, args.head_precision))
 
 

@@ -41,8 +41,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def make(work: Work, args: argparse.Namespace) -> None:
     """Write ``float/`` and, where INT8 has weights of its own, ``tuned/``."""
-    if not args.checkpoint.is_file():
-        raise ExportError(f"--checkpoint {args.checkpoint}: no such file")
+    for option, path in (("", args.checkpoint), ("int8-", args.int8_checkpoint)):
+        if path is not None and not path.is_file():
+            raise ExportError(f"--{option}checkpoint {path}: no such file")
     if args.model in importers.KINDS:
         bring_in(work, args)
         return
@@ -58,7 +59,9 @@ def make(work: Work, args: argparse.Namespace) -> None:
 
 def bring_in(work: Work, args: argparse.Namespace) -> None:
     """Import a network of others unless its stamp holds."""
-    asked = {name: getattr(args, name) for name in (*IN_FULL, "preprocessing", "output", "licence")}
+    shutil.rmtree(work / "tuned", ignore_errors=True)
+    options = (*IN_FULL, "preprocessing", "output", "licence", "name")
+    asked = {name: getattr(args, name) for name in options}
     key = {"model": args.model, "checkpoint": file_hash(args.checkpoint), **asked}
 
     def load() -> list[Path]:

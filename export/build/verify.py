@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 from export.artefact import TARGETS
 from export.build.work import Work
 from export.errors import ExportError
+from export.split import HEAD_FILE, head_precision
 from export.verify.sets import FaceSet, folder_set, load_sets
 from export.verify.verification import verify
+
+NO_SETS = (
+    "nothing to measure on: give --data FOLDER (fairface112, celeba240, lfw_view1), or --people "
+    "FOLDER with your own aligned crops, person/photo.jpg"
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -30,14 +37,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def make(work: Work, args: argparse.Namespace) -> int:
     """Measure and print every verdict; returns 1 if one is "failed", which ``pack`` will refuse."""
-    rows = verify(
-        work.folder,
-        source=work.reference(),
-        artefacts=[artefact for artefact, _ in work.artefacts()],
-        sets=evaluation_sets(args),
-        limits=parse_limits(args.limit),
-        gate_limits=parse_gates(args.gate),
-    )
+    sets, limits = evaluation_sets(args), parse_limits(args.limit)
+    require_others(work, sets)
+    unknown = {name for named in limits.values() for name in named} - set(sets)
+    if unknown:
+        raise ExportError(f"--limit of {', '.join(sorted(unknown))}: there are {', '.join(sets)}")
+    head = work / "onnx" / HEAD_FILE
+    try:
+        rows = verify(
+            work.folder,
+            source=work.reference(),
+            artefacts=[artefact for artefact, _ in work.artefacts()],
+            sets=sets,
+            limits=limits,
+            gate_limits=parse_gates(args.gate),
+            head=head_precision(head.read_bytes()) if head.is_file() else "int8",
+        )
+    except ValueError as error:  # no artefact, or a gate that there is not
+        raise ExportError(str(error)) from error
     for row in rows:
         verdict = "ok    " if row["passed"] else "FAILED"
         print(
@@ -45,6 +62,24 @@ def make(work: Work, args: argparse.Namespace) -> int:
             f"{row['limit']:g})"
         )
     return 0 if all(row["passed"] for row in rows) else 1
+
+
+def require_others(work: Work, sets: dict[str, FaceSet]) -> None:
+    """Refuse to measure on the photos that INT8 was calibrated with.
+
+    Raises
+    ------
+    ExportError
+        Some photo is in both.
+    """
+    calibrated = {sha256(crop.tobytes()).digest() for crop in work.calibration()}
+    for name, faces in sets.items():
+        shared = sum(sha256(crop.tobytes()).digest() in calibrated for crop in faces.crops)
+        if shared:
+            raise ExportError(
+                f"{shared} of the {len(faces.crops)} photos of {name} were calibrated with, which "
+                "would flatter the figures: calibrate with other photos (--calibration)"
+            )
 
 
 def parse_limits(words: Sequence[str]) -> dict[str, dict[str, int]]:
@@ -95,10 +130,7 @@ def evaluation_sets(args: argparse.Namespace) -> dict[str, FaceSet]:
         Neither option is given, or what it names holds no such photos.
     """
     if not (args.data or args.people):
-        raise ExportError(
-            "nothing to measure on: give --data FOLDER (fairface112, celeba240, lfw_view1), or "
-            "--people FOLDER with your own aligned crops, person/photo.jpg"
-        )
+        raise ExportError(NO_SETS)
     try:
         sets = load_sets(args.data) if args.data else {}
         if args.people:

@@ -38,6 +38,7 @@ class Work:
     def __init__(self, folder: Path, *, fresh: bool = False) -> None:
         self.folder, self.fresh = Path(folder), fresh
         (self.folder / "steps").mkdir(parents=True, exist_ok=True)
+        (self.folder / ".gitignore").write_text("*\n")  # faces lie here
 
     def __truediv__(self, name: str) -> Path:
         return self.folder / name
@@ -60,7 +61,7 @@ class Work:
         if not self.fresh and self._holds(stamp, key):
             print(f"{step}: done before ({json.loads(stamp.read_text())['seconds']} s then)")
             return False
-        stamp.unlink(missing_ok=True)
+        self._forget(stamp)
         print(f"{step} ...", flush=True)
         begun = time.monotonic()
         made = {str(path.relative_to(self.folder)): file_hash(path) for path in make()}
@@ -69,6 +70,13 @@ class Work:
         sizes = ", ".join(f"{name} {(self / name).stat().st_size:,} bytes" for name in made)
         print(f"{step}: {seconds} s; {sizes}", flush=True)
         return True
+
+    def _forget(self, stamp: Path) -> None:
+        """Remove what the step made before: nothing stale may be taken for its result."""
+        if stamp.exists():
+            for name in json.loads(stamp.read_text())["made"]:
+                (self / name).unlink(missing_ok=True)
+            stamp.unlink()
 
     def _holds(self, stamp: Path, key: dict) -> bool:
         if not stamp.exists():
@@ -99,13 +107,20 @@ class Work:
         return np.load(self._needed("calibration", "crops.npy", step="calibrate") / "crops.npy")
 
     def artefacts(self) -> list[tuple[Artefact, Path]]:
-        """Every artefact there is, with its folder."""
-        found = []
-        for target in TARGETS:
-            for path in sorted((self / target).glob("*.json")):
-                if path.with_suffix("").exists():  # <file>.json beside <file>
-                    found.append((Artefact.load(path), self / target))
-        return found
+        """Every artefact that was made of these weights and these photos, with its folder."""
+        sources = {source_hash(self / name) for name in ("float", "tuned")}
+        photos = file_hash(self._needed("calibration", "crops.npy", step="calibrate") / "crops.npy")
+        made = set()
+        for stamp in (self / "steps").glob("*.json"):
+            saved = json.loads(stamp.read_text())
+            if saved["key"].get("calibration") == photos and saved["key"]["source"] in sources:
+                made.update(saved["made"])
+        return [
+            (Artefact.load(self / f"{name}.json"), self / target)
+            for target in TARGETS
+            for name in sorted(made)
+            if name.startswith(f"{target}/") and f"{name}.json" in made
+        ]
 
     def _needed(self, folder: str, file: str, *, step: str) -> Path:
         if not (self / folder / file).exists():
@@ -114,6 +129,14 @@ class Work:
                 f"{self.folder}', or 'python -m export build' for all steps"
             )
         return self / folder
+
+
+def source_hash(folder: Path) -> str | None:
+    """SHA-256 over a source's files: weights, and how they are fed; None where there is none."""
+    files = [folder / "whole.onnx", folder / "source.json"]
+    if not all(path.is_file() for path in files):
+        return None
+    return sha256("".join(map(file_hash, files)).encode()).hexdigest()
 
 
 def file_hash(path: Path) -> str:

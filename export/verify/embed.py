@@ -12,6 +12,7 @@ import importlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,7 @@ RUNNERS = {
 PIXEL_FORMATS = ("tflite", "rknn", "nbg")
 HEADS = ("int8", "float32")
 USUAL_PRESET = "cpu"  # of export.presets
+RUNTIMES = ("onnxruntime", "ai-edge-litert", "tflite-runtime")  # another one rounds otherwise
 BATCH = 16
 CHUNK = 2048  # rows per call of a runner: its input is 0.3 GB
 
@@ -195,7 +197,16 @@ def _embed_key(candidate: Candidate, faces: FaceSet, source: Source) -> str:
         repr(sorted(candidate.artefact.input.items())),
         head_digest(source, candidate.head) if candidate.head else "",
         faces.digest,
+        *(f"{package} {installed(package)}" for package in RUNTIMES),
     )
+
+
+def installed(package: str) -> str | None:
+    """Return a package's version, None where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def unit_rows(raw: np.ndarray) -> np.ndarray:

@@ -24,9 +24,9 @@ from export.artefact import Artefact
 from export.source import INPUT, OUTPUT, Source
 from export.to_onnx import FEATURE
 from export.verify.door import FORMATS, door_embedder, open_door
-from export.verify.embed import RUNNERS, Candidate
+from export.verify.embed import RUNNERS, Candidate, installed
 from export.verify.size import find_artefacts, float_file
-from export.verify.verification import FOLDER, installed
+from export.verify.verification import FOLDER
 
 LATENCY = "latency.json"
 ROUNDS = 240

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from export.verify.figures import AtFar, Drift, Result, SetFigures
 
 STRICT_FAR = 1e-3
+LEAST_PHOTOS = 40  # fewer say nothing of a worst case
 LEAST_PEOPLE = 20  # fewer are too few pairs of people to tell a shift from chance
 
 
@@ -53,7 +54,7 @@ class Gate:
 
 def _faces(result: Result) -> SetFigures | None:
     named = (result.sets.get(name) for name in ("faces", "folder", "people"))
-    return next((figures for figures in named if figures is not None), None)
+    return next((f for f in named if f is not None and f.photos >= LEAST_PHOTOS), None)
 
 
 def _people(result: Result) -> SetFigures | None:

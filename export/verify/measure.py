@@ -90,8 +90,13 @@ def measure(found: np.ndarray, wanted: np.ndarray, faces: FaceSet, *, seed: int 
         at_far=[row for far in FAR_TARGETS if (row := at_far(scores, far, seed=seed))],
         accuracy=accuracy(scores, faces, good=good, seed=seed),
         identification=[
-            identification(found[good], wanted[good], faces.people[good], templates=k, seed=seed)
+            row
             for k in identified
+            if (
+                row := identification(
+                    found[good], wanted[good], faces.people[good], templates=k, seed=seed
+                )
+            )
         ],
         drift=drift(found, wanted, faces, good=good),
         curves=curves(scores),
@@ -212,8 +217,10 @@ def accuracy(scores: Scores, faces: FaceSet, *, good: np.ndarray, seed: int) -> 
 
 def identification(
     found: np.ndarray, wanted: np.ndarray, people: np.ndarray, *, templates: int, seed: int
-) -> Identification:
+) -> Identification | None:
     """Return top-1 identification with ``templates`` photos enrolled per person.
+
+    None where nobody has a photo more than that.
 
     The same photos, drawn with ``seed``, are enrolled for both networks; people without a photo
     left to ask with are enrolled too. A person's score is that of the best template.
@@ -225,6 +232,8 @@ def identification(
         [shuffled[owner[shuffled] == number][:templates] for number in range(len(names))]
     )
     probes = np.setdiff1d(np.arange(len(people)), enrolled)
+    if not len(probes):
+        return None
     rates = []
     for embeddings in (found, wanted):
         best = (embeddings[probes] @ embeddings[enrolled].T).argmax(axis=1)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,15 @@ from tqdm import tqdm
 from export.artefact import Artefact
 from export.source import CHECKPOINT, Source
 from export.verify.door import door_agreement
-from export.verify.embed import Candidate, candidates, door_inputs, embed, embed_float, file_hash
+from export.verify.embed import (
+    Candidate,
+    candidates,
+    door_inputs,
+    embed,
+    embed_float,
+    file_hash,
+    installed,
+)
 from export.verify.figures import Result
 from export.verify.gates import judge, judge_source
 from export.verify.inputs import source_figures
@@ -74,6 +81,7 @@ def verify(
             "of each; give --data or --people, and convert first"
         )
     cache = work / FOLDER
+    (cache / FIGURES).unlink(missing_ok=True)  # what fails on the way leaves no old verdict
     rows = judge_source(source_figures(source, dict(sets), cache=cache, seed=seed))
     results = []
     for candidate in candidates(artefacts, work):
@@ -86,6 +94,7 @@ def verify(
         "source": {"name": source.name, "dim": source.dim, "licence": source.licence},
         "provenance": provenance(work, source, sets, seed=seed),
         "artefacts": [asdict(artefact) for artefact in artefacts],
+        "sha256": {a.title: file_hash(work / a.target / a.file) for a in artefacts},
         "results": [asdict(result) for result in results],
         "gates": rows,
     }
@@ -157,11 +166,3 @@ def provenance(
         "sets": {name: {"source": s.source, "sha256": s.digest} for name, s in sets.items()},
         "tools": {name: found for name in TOOLS if (found := installed(name))},
     }
-
-
-def installed(package: str) -> str | None:
-    """Return a package's version, None where it is not installed."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -121,6 +122,37 @@ def test_every_truncation_is_refused_before_the_runtime_can_crash() -> None:
 def test_an_operator_that_reads_nothing_is_refused() -> None:
     with pytest.raises(InferenceError, match="it names tensor"):
         TfliteBackend(tflite_networks.read("damaged"))
+
+
+def shared_tables(count: int) -> bytes:
+    """A file of ``count`` references to one subgraph with ``count`` references to one tensor."""
+    data = bytearray(struct.pack("<I4s", 0, b"TFL3"))
+
+    def table(*slots: int) -> int:
+        vtable = len(data)
+        data.extend(struct.pack(f"<HH{len(slots)}H", 4 + 2 * len(slots), 8, *slots))
+        data.extend(struct.pack("<iI", len(data) - vtable, 0))
+        return len(data) - 8
+
+    def vector() -> int:
+        data.extend(struct.pack("<I", count) + bytes(4 * count))
+        return len(data) - 4 - 4 * count
+
+    def point(at: int, target: int) -> None:
+        struct.pack_into("<I", data, at, target - at)
+
+    model, graphs = table(0, 0, 4, 0, 0), vector()
+    graph, tensors = table(4), vector()
+    tensor = table()
+    point(0, model), point(model + 4, graphs), point(graph + 4, tensors)
+    for i in range(count):
+        point(graphs + 4 + 4 * i, graph), point(tensors + 4 + 4 * i, tensor)
+    return bytes(data)
+
+
+def test_a_small_file_of_shared_tables_does_not_keep_the_board_busy() -> None:
+    with pytest.raises(InferenceError, match="more items than bytes"):
+        TfliteBackend(shared_tables(30_000))
 
 
 def test_flipped_bits_end_in_an_answer_or_an_error_and_never_in_a_crash() -> None:

@@ -161,5 +161,7 @@ def test_verify_refuses_what_it_cannot_measure(tmp_path, folder, words, said):
     work = Work(tmp_path / "work")
     (work / "float").mkdir()
     source.save(work / "float")
+    (work / "calibration").mkdir()
+    np.save(work / "calibration" / "crops.npy", np.zeros((1, 112, 112, 3), np.uint8))
     with pytest.raises(ExportError, match=re.escape(said)):
         verify.make(work, parser.parse_args(given))
