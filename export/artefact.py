@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 TARGETS = ("onnx", "tflite", "rk3576", "t527")
@@ -54,3 +55,8 @@ class Artefact:
     def load(cls, path: Path) -> Artefact:
         """Read a ``<file>.json``."""
         return cls(**json.loads(path.read_text()))
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    return sha256(path.read_bytes()).hexdigest()

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from export.artefact import TARGETS, Artefact
-from export.build.work import Work, file_hash, source_hash
+from export.artefact import TARGETS, Artefact, file_hash
+from export.build.work import Work, source_hash
 from export.errors import ExportError
 from export.source import Source
 

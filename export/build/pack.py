@@ -14,9 +14,10 @@ from pathlib import Path
 
 from edgeface.bundle import write_bundle
 from export import card, threshold
+from export.artefact import file_hash
 from export.build import members
 from export.build.verify import NO_SETS, add_sets, evaluation_sets
-from export.build.work import Work, file_hash
+from export.build.work import Work
 from export.errors import ExportError, VerifyError
 from export.importers import KINDS
 from export.keygen import add_passphrase_argument

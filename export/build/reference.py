@@ -15,7 +15,8 @@ from pathlib import Path
 import torch
 
 from export import importers
-from export.build.work import Work, file_hash
+from export.artefact import file_hash
+from export.build.work import Work
 from export.checkpoint import load_checkpoint
 from export.dsanet import CONFIGS, EMBEDDING_DIM, DsaNet
 from export.errors import ExportError

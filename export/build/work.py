@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from export.artefact import TARGETS, Artefact
+from export.artefact import TARGETS, Artefact, file_hash
 from export.errors import ExportError
 from export.source import Source
 
@@ -137,8 +137,3 @@ def source_hash(folder: Path) -> str | None:
     if not all(path.is_file() for path in files):
         return None
     return sha256("".join(map(file_hash, files)).encode()).hexdigest()
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file, hex."""
-    return sha256(path.read_bytes()).hexdigest()

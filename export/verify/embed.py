@@ -23,7 +23,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime
 
 from edgeface import _native
-from export.artefact import Artefact
+from export.artefact import Artefact, file_hash
 from export.preprocessing import Preprocessing
 from export.source import INPUT, Source
 from export.split import head_weights
@@ -257,11 +257,6 @@ def head_digest(source: Source, precision: str) -> str:
 
 def _file_name(faces: FaceSet) -> str:
     return f"{faces.name}-{faces.digest[:8]}.npy"
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _key(*parts: str) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from export.artefact import Artefact
+from export.artefact import Artefact, file_hash
 from export.source import CHECKPOINT, Source
 from export.verify.door import door_agreement
 from export.verify.embed import (
@@ -25,7 +25,6 @@ from export.verify.embed import (
     door_inputs,
     embed,
     embed_float,
-    file_hash,
     installed,
 )
 from export.verify.figures import Result
