@@ -86,7 +86,10 @@ setup(
     python_requires=">=3.9",
     packages=find_packages(include=["edgeface", "edgeface.*"]),
     package_data={"edgeface": ["models/*.efb", "*.json"]},
-    install_requires=["numpy", "opencv-python-headless", "onnxruntime"],
+    install_requires=[
+        *("numpy", "opencv-python-headless", "onnxruntime", "tomlkit"),
+        "tomli; python_version < '3.11'",
+    ],
     extras_require={
         "bench": BENCH,
         "demo": DEMO,

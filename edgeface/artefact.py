@@ -7,7 +7,7 @@ those listed in `artefacts`. All are one model, so thresholds and templates serv
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,13 @@ class Artefact:
         Their length.
     selftest
         The array of selftest.npz with the embeddings that it must give.
+    boards
+        Boards that it runs on, or ("any",).
+    needs
+        Oldest version of each piece of vendor software that may run it, such as
+        {"rknpu": "0.9.6", "librknnrt": "2.3.0"}; empty where any will do.
+    chip
+        The chip id inside an .nb file, such as "0x10000016"; None for other formats.
     """
 
     runtime: str
@@ -55,21 +62,38 @@ class Artefact:
     embedding: str
     dim: int
     selftest: str
+    boards: tuple[str, ...] = ("any",)
+    needs: Mapping[str, str] = field(default_factory=dict)
+    chip: str | None = None
 
     @property
     def title(self) -> str:
         """Its name for people, such as "tflite split int8"."""
         return f"{self.runtime} {self.variant} {self.precision}"
 
+    @property
+    def stage(self) -> dict[str, Any]:
+        """What `edgeface.backends.open_backend` must know of it."""
+        return {
+            "format": self.runtime,
+            "input": self.input,
+            "outputs": [self.output],
+            "needs": self.needs,
+            "chip": self.chip,
+        }
+
     def fed(self, inputs: np.ndarray, spec: Mapping[str, Any]) -> np.ndarray:
         """Turn input made for another file (normalised as its `spec` says) into this one's."""
-        mine, keys = self.input, ("layout", "colour", "mean", "std")
+        mine, keys = self.input, ("layout", "colour", "mean", "std", "dtype")
         if all(mine[key] == spec[key] for key in keys):
             return inputs
         rows = np.moveaxis(inputs, 1, 3) if spec["layout"] == "NCHW" else inputs
         pixels = rows * np.float32(spec["std"]) + np.float32(spec["mean"])
         pixels = pixels if mine["colour"] == spec["colour"] else pixels[..., ::-1]
-        rows = (pixels - np.float32(mine["mean"])) / np.float32(mine["std"])
+        if mine["dtype"] == "uint8":  # mean and std are inside the file
+            rows = np.rint(pixels).clip(0, 255).astype(np.uint8)
+        else:
+            rows = (pixels - np.float32(mine["mean"])) / np.float32(mine["std"])
         return np.ascontiguousarray(np.moveaxis(rows, 3, 1) if mine["layout"] == "NCHW" else rows)
 
 
@@ -96,7 +120,7 @@ def choose_artefact(
     variant
         "whole", "split", or None: the bundle's default where this runtime has it, else the other.
     runtime
-        "onnx", "tflite", or None for the stage's own format.
+        One of `edgeface.manifest.RUNTIMES`, or None for the stage's own format.
 
     Raises
     ------
@@ -138,4 +162,7 @@ def _artefact(stage: Mapping[str, Any], entry: Mapping[str, Any], *, selftest: s
         embedding=entry["outputs"][0] if whole else stage["outputs"][0],
         dim=stage["dim"],
         selftest=selftest,
+        boards=tuple(entry.get("boards", ("any",))),
+        needs=entry.get("needs", {}),
+        chip=entry.get("chip"),
     )

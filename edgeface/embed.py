@@ -6,7 +6,7 @@ import numpy as np
 
 from edgeface.artefact import Artefact
 from edgeface.backends import Backend
-from edgeface.errors import BundleIncompatibleError, InferenceError
+from edgeface.errors import InferenceError
 from edgeface.image import require_image
 
 MAX_BATCH = 16
@@ -22,27 +22,18 @@ class Embedder:
         The file that runs: input layout, colour order, mean, std and size, and the output.
     backend
         The loaded model. It stays the caller's to close.
-
-    Raises
-    ------
-    BundleIncompatibleError
-        The network takes something other than float32 input.
     """
 
     def __init__(self, artefact: Artefact, backend: Backend) -> None:
         spec = artefact.input
         self.dim = artefact.dim
         self.size = int(spec["height"])
-        if spec["dtype"] != "float32":
-            raise BundleIncompatibleError(
-                f"embedder: input dtype {spec['dtype']}, this version feeds float32; "
-                "use a bundle whose embedder takes float32"
-            )
         self._backend = backend
         self._input = spec["name"]
         self._output = artefact.embedding
         self._channels_first = spec["layout"] == "NCHW"
         self._rgb = spec["colour"] == "RGB"
+        self._pixels = spec["dtype"] == "uint8"  # then mean and std are inside the file
         self._mean = np.asarray(spec["mean"], np.float32)
         self._scale = 1 / np.asarray(spec["std"], np.float32)
 
@@ -104,8 +95,9 @@ class Embedder:
             )
 
     def _normalised(self, crops: np.ndarray) -> np.ndarray:
-        ordered = crops[..., ::-1] if self._rgb else crops
-        values = (ordered.astype(np.float32) - self._mean) * self._scale
+        values = crops[..., ::-1] if self._rgb else crops
+        if not self._pixels:
+            values = (values.astype(np.float32) - self._mean) * self._scale
         return np.ascontiguousarray(np.moveaxis(values, 3, 1) if self._channels_first else values)
 
     def _unit(self, vectors: np.ndarray) -> np.ndarray:

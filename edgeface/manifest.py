@@ -18,7 +18,7 @@ _PROBLEM_LIMIT = 500  # characters: a field's name may be a megabyte long
 VARIANTS = ("whole", "split")
 """How an embedder can run: one network, or a backbone and the native head."""
 
-RUNTIMES = ("onnx", "tflite")
+RUNTIMES = ("onnx", "tflite", "rknn", "nbg")
 """The formats that this version has a backend for."""
 
 

@@ -123,12 +123,12 @@ def open_embedder(bundle: Bundle, artefact: Artefact, *, threads: int = 1) -> Ba
     BackendError
         The inference runtime is missing or refused the model.
     """
-    model, formatted = bundle.read(artefact.file), {"format": artefact.runtime}
+    model, stage = bundle.read(artefact.file), artefact.stage
     if artefact.variant == "whole":
-        return open_backend(formatted, model, threads=threads, name="embedder")
+        return open_backend(stage, model, threads=threads, name="embedder")
     head = _open_head(bundle, bundle.stage("embedder")["split"]["head"], dim=artefact.dim)
     return SplitBackend(
-        open_backend(formatted, model, threads=threads, name="embedder backbone"),
+        open_backend(stage, model, threads=threads, name="embedder backbone"),
         head,
         feature=artefact.output,
         embedding=artefact.embedding,

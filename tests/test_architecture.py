@@ -30,6 +30,7 @@ LAYERS = [
     ["errors", "schema", "_imageheader", "_reference", "_reference_head", "_native"],
     ["image", "container", "manifest", "npz", "signature", "bundle_*", "backends", "backends.*"],
     ["bundle"],
+    ["board", "board_*"],
     ["configured"],
     ["index_arrays", "kernels", "artefact"],
     ["index", "index_*"],

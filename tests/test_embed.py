@@ -9,7 +9,7 @@ from edgeface.align import align
 from edgeface.artefact import Artefact
 from edgeface.backends.onnx import OnnxBackend
 from edgeface.embed import MAX_BATCH, Embedder
-from edgeface.errors import BundleIncompatibleError, InferenceError
+from edgeface.errors import InferenceError
 from edgeface.pipeline import Pipeline
 from tests import networks
 
@@ -20,11 +20,14 @@ _INPUT = {
 
 
 def _embedder(model: bytes, *, dim: int, **changes: object) -> Embedder:
-    artefact = Artefact(
+    return Embedder(_artefact(dim, **changes), OnnxBackend(model))
+
+
+def _artefact(dim: int, **changes: object) -> Artefact:
+    return Artefact(
         "onnx", "whole", "float32", "embedder.onnx", {**_INPUT, **changes}, "embedding",
         channels_last=False, embedding="embedding", dim=dim, selftest="embedder_output",
     )  # fmt: skip
-    return Embedder(artefact, OnnxBackend(model))
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +104,17 @@ def test_wrong_crops_are_refused(
         embedder.embed_batch(crops)
 
 
-def test_network_that_wants_bytes_is_refused() -> None:
-    with pytest.raises(BundleIncompatibleError, match="uint8"):
-        _embedder(networks.channel_means(), dim=3, dtype="uint8")
+class Recorder:
+    """A backend that keeps what it was fed."""
+
+    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        (self.given,) = inputs.values()
+        return {"embedding": np.ones((len(self.given), 3), np.float32)}
+
+
+def test_network_that_wants_bytes_gets_pixels_in_its_colour_order(crops: np.ndarray) -> None:
+    backend = Recorder()
+    artefact = _artefact(3, dtype="uint8", layout="NHWC", colour="RGB")
+    Embedder(artefact, backend).embed_batch(crops[:1])
+    assert backend.given.dtype == np.uint8
+    assert (backend.given == crops[:1, ..., ::-1]).all()

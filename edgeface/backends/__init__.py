@@ -19,7 +19,8 @@ def open_backend(
     Parameters
     ----------
     stage
-        One entry of the manifest's "stages"; its "format" decides.
+        One entry of the manifest's "stages", or an `edgeface.artefact.Artefact`'s `stage`; its
+        "format" decides, and NPU backends check the file against the rest.
     model_bytes
         The artefact.
     threads
@@ -42,7 +43,15 @@ def open_backend(
         from edgeface.backends.tflite import TfliteBackend
 
         return TfliteBackend(model_bytes, threads=threads, name=name)
+    if stage["format"] == "rknn":
+        from edgeface.backends.rknn import RknnBackend
+
+        return RknnBackend(model_bytes, stage=stage, name=name)
+    if stage["format"] == "nbg":
+        from edgeface.backends.viplite import VipliteBackend
+
+        return VipliteBackend(model_bytes, stage=stage, name=name)
     raise BackendUnavailableError(
-        f"{name}: no backend for format {stage['format']!r}, this version runs 'onnx' and "
-        "'tflite'; use a bundle made for this board"
+        f"{name}: no backend for format {stage['format']!r}, this version runs 'onnx', "
+        "'tflite', 'rknn' and 'nbg'; use a bundle made for this board"
     )

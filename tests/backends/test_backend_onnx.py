@@ -72,8 +72,8 @@ def test_no_threads_is_the_callers_mistake() -> None:
 
 
 def test_unknown_format_names_the_known_ones() -> None:
-    with pytest.raises(BackendUnavailableError, match="'rknn'.*'onnx' and 'tflite'"):
-        open_backend({"format": "rknn"}, b"")
+    with pytest.raises(BackendUnavailableError, match="'openvino'.*'onnx', 'tflite'"):
+        open_backend({"format": "openvino"}, b"")
 
 
 def test_threads_may_share_a_backend() -> None:
