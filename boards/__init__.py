@@ -1,1 +1,1 @@
-"""Boards: data about each (``<soc>/board.toml``), and host tools that make, flash and update them."""
+"""Boards: data about each (``<soc>/board.toml``), and the host tools that flash and update them."""
