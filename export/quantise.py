@@ -7,7 +7,6 @@ stays float are a preset's (`export.presets`).
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -15,11 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-
-from export.presets import PRESETS, Preset
-
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-
 from onnxruntime.quantization import (
     CalibrationDataReader,
     CalibrationMethod,
@@ -28,6 +22,8 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from export.presets import PRESETS, Preset
 
 OPSETS = range(13, 20)  # per-channel scales need 13, RKNN refuses 20
 NEWEST_IR = 10

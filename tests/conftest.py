@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 DATA_VARIABLE = "EDGEFACE_DATA"
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # some tests import onnxruntime themselves
+
 
 @pytest.fixture(autouse=True)
 def denormals_kept() -> Iterator[None]:

@@ -114,8 +114,9 @@ def runtime_version() -> str | None:
 
 
 def _runtime() -> ModuleType:
-    # Its Linux wheels send telemetry since 1.29 unless this is set before the import.
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    # Its Linux wheels send telemetry since 1.29 unless this is set before the import. A door never
+    # does, whatever its environment says.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         return importlib.import_module("onnxruntime")
     except ImportError as error:

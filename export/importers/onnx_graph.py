@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
+import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 from onnx.utils import Extractor
 
 from export.errors import ExportError
 from export.source import INPUT, OUTPUT
-
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-
-import onnxruntime
 
 OPSETS = (17, 18)
 NEWEST_IR = 10

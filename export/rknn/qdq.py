@@ -6,17 +6,11 @@ toolkit's patterns: the pieces land on the CPU, or its compiler dies by SIGFPE o
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import onnx
-
-from export.errors import ExportError
-
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-
 from onnxruntime.quantization import (
     CalibrationDataReader,
     CalibrationMethod,
@@ -24,6 +18,8 @@ from onnxruntime.quantization import (
     QuantType,
     quantize_static,
 )
+
+from export.errors import ExportError
 
 OPERATORS = ("Conv", "MatMul", "Gemm")
 PERCENTILE = 99.99

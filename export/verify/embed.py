@@ -9,18 +9,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
-
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-
 import onnxruntime
+from tqdm import tqdm
 
 from edgeface import _native
 from export.artefact import Artefact, file_hash

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -99,6 +100,9 @@ def test_missing_runtime_names_the_install_line_and_telemetry_is_off_before_impo
         "except BackendUnavailableError as error:\n"
         "    print(error, os.environ['ORT_DISABLE_TELEMETRY'])\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    environment = {**os.environ, "ORT_DISABLE_TELEMETRY": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
     assert "pip install onnxruntime" in done.stdout
     assert done.stdout.strip().endswith("1")
