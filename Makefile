@@ -12,10 +12,10 @@ RKNN_PYTHON ?= python3.11
 rknn_pip = $(RKNN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 native := $(wildcard csrc/*.* csrc/*/*.*) CMakeLists.txt setup.py pyproject.toml VERSION
 
-.PHONY: help setup demo test lint bench performance sanitize arm-report arm-test rknn-env rknn-test litert-env litert-test system-packages
+.PHONY: help setup demo test lint bench bench-peers performance sanitize arm-report arm-test rknn-env rknn-test litert-env litert-test system-packages
 
 help:
-	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | performance | sanitize | arm-report | arm-test | rknn-env | rknn-test | litert-env | litert-test"
+	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | bench-peers | performance | sanitize | arm-report | arm-test | rknn-env | rknn-test | litert-env | litert-test"
 
 # Everything that a developer needs: the runtime, the tests' and the training host's packages.
 setup: $(VENV)/.edgeface-test
@@ -63,6 +63,10 @@ bench: $(VENV)/.edgeface-bench
 	$(python) -m tests.bench_head --json build/bench/head.json
 	$(python) tests/bench_verify.py
 
+# Against facenet-pytorch, YuNet + MobileFaceNet, insightface and uniface, from photo to name; minutes.
+bench-peers: $(VENV)/.edgeface-bench-peers
+	$(python) -m tests.bench_peers --json build/bench/peers.json --page docs/peers.md
+
 performance: bench
 	$(python) -m tests.bench.report --out docs/performance.md
 
@@ -96,6 +100,12 @@ $(VENV)/.edgeface-test: $(native) export/requirements.txt export/requirements-im
 $(VENV)/.edgeface-bench: $(native) export/requirements.txt | $(VENV)/pyvenv.cfg
 	@echo "Building edgeface and installing the libraries to compare it with into $(VENV) ..."
 	$(pip_install) --editable '.[demo,test,bench]' --requirement export/requirements.txt
+	@touch $@
+
+# Their metadata asks for older or other builds of torch, NumPy and OpenCV than they run with, hence
+# --no-deps.
+$(VENV)/.edgeface-bench-peers: $(VENV)/.edgeface-test tests/bench/requirements-peers.txt
+	$(pip_install) --no-deps --requirement tests/bench/requirements-peers.txt
 	@touch $@
 
 $(VENV)/pyvenv.cfg: | system-packages

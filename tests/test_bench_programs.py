@@ -116,3 +116,48 @@ def test_peers_ranking_is_a_full_sort(count: int) -> None:
     scores = np.random.default_rng(count).integers(-50, 50, count).astype(np.float32)
     expected = np.sort(scores)[::-1][: peers.K]
     np.testing.assert_array_equal(scores[peers.best(scores)], expected)
+
+
+@pytest.fixture(scope="module")
+def peers_page(tmp_path_factory) -> str:
+    from tests import bench_peers
+
+    page = tmp_path_factory.mktemp("peers") / "peers.md"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench_peers, "data_folder", lambda: None)
+        bench_peers.main(["--threads", "1", "--seconds", "0.01", "--page", str(page)])
+    return page.read_text()
+
+
+def test_peers_bench_finds_the_face_with_every_contender(peers_page: str) -> None:
+    rows = [line.split(" | ") for line in peers_page.splitlines() if " ms ×" in line]
+    names = [row[0].strip("| ") for row in rows]
+    assert {"edgeface onnx whole", "edgeface onnx split"} <= set(names)
+    assert all(row[-2] == "2 of 2" and row[-1].strip(" |") == "2" for row in rows), peers_page
+    assert any("facenet" in name for name in names) == bool(machine.installed("facenet-pytorch"))
+
+
+def test_peers_without_the_data_folder_are_those_that_bring_weights() -> None:
+    from tests.bench import end_to_end
+
+    assert all("YuNet" not in peer.name for peer in end_to_end.peers(1, None))
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"), [((0, 0, 4, 4), 1.0), ((2, 0, 4, 4), 1 / 3), ((4, 4, 2, 2), 0.0)]
+)
+def test_overlap_is_intersection_over_union(other: tuple, expected: float) -> None:
+    from tests.bench_peers import overlap
+
+    found = overlap(np.float32((0, 0, 4, 4)), np.float32(other))
+    assert found == pytest.approx(expected)
+
+
+def test_stand_in_for_torchvision_suppresses_as_its_definition_says() -> None:
+    torch = pytest.importorskip("torch")
+    from tests.bench.torchvision_stub import batched_nms
+
+    corners = np.float32([[0, 0, 10, 10], [1, 0, 11, 10], [0, 0, 10, 10], [20, 20, 30, 30]])
+    boxes, scores = torch.tensor(corners), torch.tensor([0.6, 0.9, 0.7, 0.8])
+    groups = torch.tensor([0.0, 0.0, 1.0, 0.0])
+    assert batched_nms(boxes, scores, groups, 0.5).tolist() == [1, 3, 2]
