@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from edgeface.board import Board
     from edgeface.bundle import Bundle
     from edgeface.errors import (
         BackendError,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BackendError",
+    "Board",
     "Bundle",
     "BundleError",
     "EdgeFaceError",
@@ -47,6 +49,7 @@ __all__ = [
 
 _HOME = {
     "BackendError": "errors",
+    "Board": "board",
     "Bundle": "bundle",
     "BundleError": "errors",
     "EdgeFaceError": "errors",

@@ -2,51 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
+from edgeface.board_cpu import Cluster, find_clusters, read_cpu_info
+from edgeface.board_identity import NPU_RUNTIMES, identify
+from edgeface.board_npu import Npu, find_npu
+from edgeface.board_root import board_root, read_text
+from edgeface.board_sensors import thermal_zones
 
-@dataclass(frozen=True)
-class Cluster:
-    """CPUs that share a clock.
-
-    Attributes
-    ----------
-    name
-        The core's name for people: "cortex-a72", "cortex-a55", or "x86-64".
-    cpus
-        Their numbers, as `os.sched_setaffinity` takes them.
-    max_khz
-        Highest clock, or None where the kernel does not say.
-    governor
-        Its frequency governor, such as "performance", or None.
-    """
-
-    name: str
-    cpus: tuple[int, ...]
-    max_khz: int | None
-    governor: str | None
-
-
-@dataclass(frozen=True)
-class Npu:
-    """A neural processor that the kernel drives.
-
-    Attributes
-    ----------
-    kind
-        "rknpu" (Rockchip) or "vipcore" (Allwinner, VeriSilicon VIP9000).
-    node
-        Its device node: /dev/dri/renderD129, found by driver name, or /dev/vipcore.
-    driver
-        The driver's version, such as "0.9.8", or None where it cannot be read.
-    governor
-        Its devfreq governor, or None.
-    """
-
-    kind: str
-    node: str
-    driver: str | None
-    governor: str | None
+__all__ = ["Board", "Cluster", "Npu"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +35,8 @@ class Board:
         All of it.
     runtimes
         What may run an embedder here, best first: of `edgeface.manifest.RUNTIMES`.
+    thermal_zones
+        Names of its temperatures, as `edgeface.board_sensors.Sensors` gives them.
     """
 
     name: str
@@ -78,3 +46,43 @@ class Board:
     npu: Npu | None
     memory_bytes: int
     runtimes: tuple[str, ...]
+    thermal_zones: tuple[str, ...] = ()
+
+    @classmethod
+    def detect(cls, root: str | os.PathLike[str] | None = None) -> Board:
+        """Look at this machine, or at another's /proc, /sys, /dev and /etc.
+
+        Parameters
+        ----------
+        root
+            The folder that stands for "/". None takes EDGEFACE_BOARD_ROOT's, else "/".
+
+        Raises
+        ------
+        BoardError
+            /etc/edgeface/board.toml is wrong or another board's, or `root` is no machine's tree.
+        """
+        place = board_root(root)
+        cpu = read_cpu_info(place)
+        npu = find_npu(place)
+        kind = npu.kind if npu else None
+        identity = identify(place, arch=cpu.arch, npu=kind)
+        absent = {runtime for other, runtime in NPU_RUNTIMES.items() if other != kind}
+        return cls(
+            name=identity.name,
+            model=identity.model,
+            clusters=find_clusters(place, cpu),
+            features=cpu.features,
+            npu=npu,
+            memory_bytes=_memory_bytes(place),
+            runtimes=tuple(name for name in identity.runtimes if name not in absent),
+            thermal_zones=thermal_zones(place),
+        )
+
+
+def _memory_bytes(root: Path) -> int:
+    for line in (read_text(root / "proc/meminfo") or "").splitlines():
+        name, _, value = line.partition(":")
+        if name == "MemTotal":
+            return int(value.split()[0]) * 1024  # it says "kB" and means KiB
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

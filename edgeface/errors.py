@@ -11,6 +11,7 @@
     ├── BackendError
     │   ├── BackendUnavailableError    (+ ImportError) runtime missing; text has the install line
     │   └── InferenceError             (+ RuntimeError) .step and .code say where and what
+    ├── BoardError                     board.toml or edgeface.toml is wrong, or another board's
     ├── GalleryError
     │   ├── GalleryFormatError         not a gallery, damaged, or of another schema version
     │   ├── GalleryModelError          templates of another model: their cosine means nothing
@@ -73,6 +74,10 @@ class InferenceError(BackendError, RuntimeError):
         super().__init__(message)
         self.step = step
         self.code = code
+
+
+class BoardError(EdgeFaceError):
+    """What is written about this board cannot be used, or is about another one."""
 
 
 class GalleryError(EdgeFaceError):

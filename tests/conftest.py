@@ -19,6 +19,9 @@ ROOT = Path(__file__).resolve().parent.parent
 DATA_VARIABLE = "EDGEFACE_DATA"
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # some tests import onnxruntime themselves
+# Whoever runs the tests may have configured this machine: they are to find nothing configured.
+os.environ["EDGEFACE_CONFIG"] = os.devnull
+os.environ.pop("EDGEFACE_BOARD_ROOT", None)
 
 
 @pytest.fixture(autouse=True)
