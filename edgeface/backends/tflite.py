@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from edgeface.backends.finite import require_finite
+from edgeface.backends.quantised import Encoding
 from edgeface.backends.tflite_file import DamagedFileError, check_file
 from edgeface.errors import BackendUnavailableError, InferenceError
 
@@ -113,14 +114,14 @@ class TfliteBackend:
     def _one(self, row: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         try:
             for port in self._inputs:
-                self._interpreter.set_tensor(port.index, port.stored(row[port.name])[None])
+                self._interpreter.set_tensor(port.index, port.encoding.stored(row[port.name])[None])
             self._interpreter.invoke()
             found = [self._interpreter.get_tensor(port.index)[0] for port in self._outputs]
         except _ERRORS as error:
             raise InferenceError(
                 f"{self._name}: the run failed: {_first_line(error)}", step=f"{self._name} run"
             ) from error
-        return {port.name: port.real(value) for port, value in zip(self._outputs, found)}
+        return {port.name: port.encoding.real(value) for port, value in zip(self._outputs, found)}
 
     def _checked(self, inputs: Mapping[str, np.ndarray]) -> int:
         """Return the number of rows, which every input must have."""
@@ -145,27 +146,12 @@ class TfliteBackend:
 
 @dataclass(frozen=True)
 class _Port:
-    """An input or output of one row: real = scale · (stored − zero point) unless it is float32."""
+    """An input or output of one row."""
 
     name: str
     index: int
     shape: tuple[int, ...]
-    dtype: np.dtype
-    scale: np.float32
-    zero_point: int
-
-    def stored(self, values: np.ndarray) -> np.ndarray:
-        if self.dtype == np.float32:
-            return values
-        limits = np.iinfo(self.dtype)
-        steps = np.rint(values / self.scale)
-        steps += self.zero_point
-        return np.clip(steps, limits.min, limits.max, out=steps).astype(self.dtype)
-
-    def real(self, values: np.ndarray) -> np.ndarray:
-        if self.dtype == np.float32:
-            return values
-        return (values.astype(np.float32) - np.float32(self.zero_point)) * self.scale
+    encoding: Encoding
 
 
 def runtime_version() -> str | None:
@@ -233,10 +219,8 @@ def _ports(details: Sequence[Mapping[str, Any]], name: str) -> list[_Port]:
                 "of one, in float32 or in 8 bits with one scale",
                 step=f"{name} load",
             )
-        port = _Port(
-            entry["name"], entry["index"], shape[1:], dtype, np.float32(scale), int(zero_point)
-        )
-        ports.append(port)
+        encoding = Encoding(dtype, np.float32(scale), int(zero_point))
+        ports.append(_Port(entry["name"], entry["index"], shape[1:], encoding))
     return ports
 
 
