@@ -30,7 +30,7 @@ lint: $(VENV)/.edgeface-test
 	$(pip_install) --editable '.[lint]'
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
-	$(VENV)/bin/clang-format --dry-run --Werror $(wildcard csrc/*.* csrc/*/*.* tests/arm/*.c)
+	$(VENV)/bin/clang-format --dry-run --Werror $(wildcard csrc/*.* csrc/*/*.* tests/arm/*.c tests/fakes/*.[ch])
 	$(VENV)/bin/shellcheck $(wildcard export/*/*.sh)
 
 # Google's converter for TFLite of imported networks, in an environment of its own: 2.1 GB, minutes.

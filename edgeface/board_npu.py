@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeface.backends.npu import find_rknpu, find_vipcore
 from edgeface.board_root import read_text
 
 _DEVFREQ = "sys/class/devfreq"
-_DRM = "sys/class/drm"
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,11 @@ def find_npu(root: Path) -> Npu | None:
     """Return the machine's NPU, or None where there is none or no driver for it."""
     folder = npu_frequency_folder(root)
     governor = read_text(folder / "governor") if folder else None
-    for node in sorted((root / _DRM).glob("renderD*")):
-        driver = node / "device" / "driver"
-        if driver.exists() and driver.resolve().name.upper() == "RKNPU":
-            version = read_text(root / "sys/module/rknpu/version")
-            return Npu("rknpu", f"/dev/dri/{node.name}", version, governor)
-    if (root / "dev/vipcore").exists():
-        return Npu("vipcore", "/dev/vipcore", None, governor)
-    return None
+    rknpu = find_rknpu(root)
+    if rknpu:
+        return Npu("rknpu", rknpu[0], rknpu[1], governor)
+    vipcore = find_vipcore(root)
+    return Npu("vipcore", vipcore, None, governor) if vipcore else None
 
 
 def npu_frequency_folder(root: Path) -> Path | None:

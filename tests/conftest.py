@@ -14,6 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from edgeface.pipeline import Pipeline
+    from tests.fakes.make import Fakes
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA_VARIABLE = "EDGEFACE_DATA"
@@ -98,3 +99,11 @@ def photos(
     for name, picture in pictures.items():
         assert cv2.imwrite(str(folder / name), picture)
     return folder
+
+
+@pytest.fixture(scope="session")
+def fakes(tmp_path_factory: pytest.TempPathFactory) -> Fakes:
+    """Fake NPUs' libraries, model files and bundle: made here, or those of EDGEFACE_FAKES."""
+    from tests.fakes.make import ready_fakes
+
+    return ready_fakes(tmp_path_factory.mktemp("fakes"))
