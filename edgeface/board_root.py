@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-ROOT_VARIABLE = "EDGEFACE_BOARD_ROOT"
+from edgeface.backends.npu import board_root
 
-
-def board_root(root: str | os.PathLike[str] | None = None) -> Path:
-    """Return the folder that stands for "/": `root`, else EDGEFACE_BOARD_ROOT's, else "/"."""
-    return Path(root if root is not None else os.environ.get(ROOT_VARIABLE) or "/")
+__all__ = ["board_root", "cpu_list", "read_int", "read_text"]
 
 
 def read_text(path: Path) -> str | None:

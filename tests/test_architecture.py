@@ -70,6 +70,7 @@ EXPORT_MAY_IMPORT = {"edgeface.bundle", "edgeface.align", "edgeface.roc"}
 EXPORT_ALSO = {
     "litert.convert": {"edgeface.backends.tflite"},
     "tflite.convert": {"edgeface.backends.tflite"},
+    "rknn.header": {"edgeface.backends.rknn_file"},
     "verify.embed": {"edgeface._native"},
     "verify.door": {
         "edgeface.artefact",

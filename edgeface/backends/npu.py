@@ -25,7 +25,7 @@ def find_rknpu(root: str | os.PathLike[str] | None = None) -> tuple[str, str | N
     tuple or None
         Such as ("/dev/dri/renderD129", "0.9.8"); the version is None where it cannot be read.
     """
-    place = _root(root)
+    place = board_root(root)
     for node in sorted((place / "sys/class/drm").glob("renderD*")):
         driver = node / "device" / "driver"
         if driver.exists() and driver.resolve().name.upper() == RKNPU_DRIVER:
@@ -35,10 +35,11 @@ def find_rknpu(root: str | os.PathLike[str] | None = None) -> tuple[str, str | N
 
 def find_vipcore(root: str | os.PathLike[str] | None = None) -> str | None:
     """Return the device node of VeriSilicon's NPU, or None; `root` as for `find_rknpu`."""
-    return VIPCORE_NODE if (_root(root) / VIPCORE_NODE.lstrip("/")).exists() else None
+    return VIPCORE_NODE if (board_root(root) / VIPCORE_NODE.lstrip("/")).exists() else None
 
 
-def _root(root: str | os.PathLike[str] | None) -> Path:
+def board_root(root: str | os.PathLike[str] | None = None) -> Path:
+    """Return the folder that stands for "/": `root`, else EDGEFACE_BOARD_ROOT's, else "/"."""
     return Path(root if root is not None else os.environ.get(ROOT_VARIABLE) or "/")
 
 

@@ -22,7 +22,7 @@ SOURCES = Path(__file__).parent
 COMPILERS = {"x86-64": "cc", "aarch64": "aarch64-linux-gnu-gcc"}
 # No contraction to fused multiply-adds: every architecture then gives the same numbers.
 FLAGS = ("-shared", "-fPIC", "-O3", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror")
-FAKES: dict[str, str] = {}
+FAKES = {"rknn": "tests.fakes.rknn_fake"}
 """Runtime → module of its fake. `LIBRARIES` is file name → C sources; `write_artefact(network,
 stage, folder)` writes the model file around a network file and returns its
 `export.artefact.Artefact`; `write_root(root)` writes the files of /sys and /dev by which the

@@ -1,9 +1,4 @@
-"""A convolution backbone as the flat file that tests/fakes/network.c runs.
-
-Numbers are little-endian u32 and float32: ``EFNT``, version, input channels, height, width, mean
-(3), std (3), layer count, then each layer: kind, first and second tensor (0 is the picture, n is
-layer n's output), and what its kind needs.
-"""
+"""A bundle's ONNX backbone as the flat file that tests/fakes/network.c runs."""
 
 from __future__ import annotations
 
@@ -14,8 +9,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-MAGIC, VERSION = b"EFNT", 1
-CONV, CLIP, ADD, ROUND = 1, 2, 3, 4
+from tests.fakes.network_layout import ADD, CLIP, CONV, ROUND, packed
 
 
 def network_file(backbone: bytes, *, mean: Sequence[float], std: Sequence[float]) -> bytes:
@@ -41,8 +35,7 @@ def network_file(backbone: bytes, *, mean: Sequence[float], std: Sequence[float]
     if graph.output[0].name != writer.last:
         raise ValueError(f"the last layer gives {writer.last!r}, expected {graph.output[0].name!r}")
     size = [dim.dim_value for dim in graph.input[0].type.tensor_type.shape.dim[1:]]
-    head = struct.pack("<4s4I6fI", MAGIC, VERSION, *size, *mean, *std, len(writer.layers))
-    return head + b"".join(writer.layers)
+    return packed(size, writer.layers, mean=mean, std=std)
 
 
 class _Writer:
