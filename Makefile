@@ -12,10 +12,10 @@ RKNN_PYTHON ?= python3.11
 rknn_pip = $(RKNN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 native := $(wildcard csrc/*.* csrc/*/*.*) CMakeLists.txt setup.py pyproject.toml VERSION
 
-.PHONY: help setup demo test lint bench bench-peers performance sanitize arm-report arm-test rknn-env rknn-test litert-env litert-test system-packages
+.PHONY: help setup demo test lint bench bench-peers performance sanitize arm-report arm-test emulated-boards rknn-env rknn-test litert-env litert-test system-packages
 
 help:
-	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | bench-peers | performance | sanitize | arm-report | arm-test | rknn-env | rknn-test | litert-env | litert-test"
+	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | bench-peers | performance | sanitize | arm-report | arm-test | emulated-boards | rknn-env | rknn-test | litert-env | litert-test"
 
 # Everything that a developer needs: the runtime, the tests' and the training host's packages.
 setup: $(VENV)/.edgeface-test
@@ -53,7 +53,13 @@ sanitize: $(VENV)/.edgeface-test
 arm-report: $(VENV)/.edgeface-test
 	$(python) -m tests.arm.report
 
-# INT8 artefacts on the runtimes' ARM wheels, emulated; makes the machine in build/arm: 30 MB.
+# The SDK on an emulated RK3576 and T527; makes the machine in build/arm: 150 MB of downloads.
+emulated-boards: $(VENV)/.edgeface-test
+	@start=$$(date +%s); CI=1 EDGEFACE_ARM_MACHINE=build/arm \
+	  $(python) -m pytest $(PYTEST_ARGS) -m 'emulated or not emulated' tests/emulated tests/arm && \
+	  echo "emulated-boards: green in $$(( ($$(date +%s) - start) / 60 )) min $$(( ($$(date +%s) - start) % 60 )) s"
+
+# INT8 artefacts of a build on the same machine.
 arm-test: $(VENV)/.edgeface-test
 	EDGEFACE_ARM_MACHINE=build/arm $(python) -m pytest $(PYTEST_ARGS) -m arm tests/export/verify
 

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from export.verify import machine
+
 ROOT = Path(__file__).resolve().parent.parent
 ARM_TOOLS = {"aarch64-linux-gnu-g++": "g++-aarch64-linux-gnu", "qemu-aarch64": "qemu-user"}
 ARM_LIBRARIES = "/usr/aarch64-linux-gnu"
@@ -134,9 +136,7 @@ def emulator(core: str, *options: str) -> list[str]:
     return ["qemu-aarch64", "-L", ARM_LIBRARIES, "-cpu", core, *options]
 
 
-@functools.cache
 def emulated_core(core: str) -> str:
-    """QEMU's core for one of a board's: Debian 12's QEMU 7.2 has no A55; A76 has its HWCAP."""
-    require_programs({"qemu-aarch64": "qemu-user"})
-    known = run(["qemu-aarch64", "-cpu", "help"]).stdout.split()
-    return "cortex-a76" if core == "cortex-a55" and core not in known else core
+    """QEMU's name for one of a board's cores, or for its stand-in; skips without QEMU."""
+    require_programs(ARM_TOOLS)
+    return machine.emulated_core(core)

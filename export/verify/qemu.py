@@ -20,7 +20,7 @@ import numpy as np
 from export.errors import ExportError, VerifyError
 from export.source import Source
 from export.split import head_weights
-from export.verify.arm import WHEELS, call, prepare, run_artefact
+from export.verify.arm import RUNTIMES, run_artefact
 from export.verify.door import FORMATS, door_embedder, open_door
 from export.verify.embed import (
     Candidate,
@@ -32,6 +32,7 @@ from export.verify.embed import (
 )
 from export.verify.gates import row
 from export.verify.limits import EMULATED
+from export.verify.machine import CORES, Machine, call, emulated_core, prepare
 from export.verify.sets import FaceSet, folder_set, load_sets
 from export.verify.size import find_artefacts
 from export.verify.verification import FOLDER
@@ -46,11 +47,6 @@ PROGRAMS = {
 }
 """Program → Debian's package."""
 
-CORES = {
-    "cortex-a53": "RK3576's small cores, NEON",
-    "cortex-a72": "RK3576's large cores, NEON",
-    "cortex-a76": "has what T527's A55 has, NEON and dot product",
-}
 PHOTOS = 64
 ARTEFACT_PHOTOS = 8
 ARTEFACT_LIMIT = 0.98  # as the self-test's on boards
@@ -99,8 +95,8 @@ def emulate(
     ----------
     work : folder of a build with a split INT8 artefact, whose feature maps are used.
     faces : photos to embed, the first ``photos`` of them.
-    machine : folder of the emulated arm64 Python (`export.verify.arm.prepare`), on which the INT8
-        ONNX and TFLite artefacts run; None: the head alone.
+    machine : folder of the emulated arm64 Python (`export.verify.machine.prepare`), on which the
+        INT8 ONNX and TFLite artefacts run; None: the head alone.
 
     Raises
     ------
@@ -113,11 +109,11 @@ def emulate(
     shown = int8_candidates(work)
     found = heads_on_cores(work, split_features(shown, crops, source=source), source=source)
     if machine is not None:
-        prepare(machine)
+        there = prepare(machine)
         scratch = work / FOLDER / "emulated"
         few = crops[:ARTEFACT_PHOTOS]
         found += [
-            artefact_on_core(one, few, core=core, machine=machine, scratch=scratch, source=source)
+            artefact_on_core(one, few, core=core, machine=there, scratch=scratch, source=source)
             for one in shown
             for core in CORES
         ]
@@ -151,7 +147,7 @@ def artefact_on_core(
     crops: np.ndarray,
     *,
     core: str,
-    machine: Path,
+    machine: Machine,
     scratch: Path,
     source: Source,
 ) -> dict:
@@ -162,7 +158,7 @@ def artefact_on_core(
     raw = run_artefact(candidate, crops, machine=machine, core=core, scratch=scratch)
     split = candidate.head is not None
     rows = head_rows(open_head(source, candidate.head), raw) if split else unit_rows(raw)
-    wheel = WHEELS[candidate.artefact.format].replace("==", " ")
+    wheel = machine.wheel(RUNTIMES[candidate.artefact.format])
     what = {"core": core, "by": wheel, "what": candidate.title, "limit": ARTEFACT_LIMIT}
     return {**what, **compared(rows, wanted)}
 
@@ -172,7 +168,7 @@ NOTE = (
     "Cross-compiled or from the runtimes' own ARM wheels, run under QEMU on {} faces (artefacts: "
     "fewer), beside this machine. Proves the code, not a board's speed. INT8 networks are not "
     "equal to the last bit: kernels add in another order, and roundings turn. "
-    + "; ".join(f"{core}: {board}" for core, board in CORES.items())
+    + "; ".join(f"{name}: {core.board}" for name, core in CORES.items())
     + "."
 )
 
@@ -268,7 +264,7 @@ def build(folder: Path) -> Path:
 def run_head(program: Path, file: Path, *, core: str, dim: int) -> tuple[str, np.ndarray]:
     """Run the program on one of QEMU's cores; returns its ISA and its embeddings (N, dim)."""
     out = file.with_suffix(f".{core}.out")
-    command = ["qemu-aarch64", "-L", LIBRARIES, "-cpu", core, "-U", "EDGEFACE_ISA"]
+    command = ["qemu-aarch64", "-L", LIBRARIES, "-cpu", emulated_core(core), "-U", "EDGEFACE_ISA"]
     command += [program, file, out]
     said = call([str(part) for part in command])
     return said.split("isa: ")[1].strip(), np.fromfile(out, np.float32).reshape(-1, dim)
