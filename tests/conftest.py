@@ -12,12 +12,15 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.portraits import astronaut, grace_hopper
+
 if TYPE_CHECKING:
     from edgeface.pipeline import Pipeline
     from tests.fakes.make import Fakes
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA_VARIABLE = "EDGEFACE_DATA"
+FAKES = "EDGEFACE_FAKES"
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # some tests import onnxruntime themselves
 # Whoever runs the tests may have configured this machine: they are to find nothing configured.
@@ -51,17 +54,18 @@ def data_folder() -> Path:
 @pytest.fixture(scope="session")
 def astronaut_bgr() -> np.ndarray:
     """Eileen Collins, the portrait that comes with scikit-image: (512, 512, 3) uint8 BGR."""
-    data = pytest.importorskip("skimage.data", reason="pip install 'edgeface[demo]'")
-    return _read_only(cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR))
+    return _read_only(_packed_portrait("astronaut") if FAKES in os.environ else astronaut())
 
 
 @pytest.fixture(scope="session")
 def grace_hopper_bgr() -> np.ndarray:
-    """Grace Hopper, the portrait that comes with matplotlib: (606, 512, 3) uint8 BGR."""
-    cbook = pytest.importorskip("matplotlib.cbook", reason="pip install 'edgeface[demo]'")
-    with cbook.get_sample_data("grace_hopper.jpg") as file:
-        encoded = np.frombuffer(file.read(), dtype=np.uint8)
-    return _read_only(cv2.imdecode(encoded, cv2.IMREAD_COLOR))
+    """Grace Hopper, the portrait that comes with matplotlib: (600, 512, 3) uint8 BGR."""
+    return _read_only(_packed_portrait("grace_hopper") if FAKES in os.environ else grace_hopper())
+
+
+def _packed_portrait(name: str) -> np.ndarray:
+    """A portrait out of the fakes' folder: an emulated board has no package that has it."""
+    return cv2.imread(str(Path(os.environ[FAKES], f"{name}.png")))
 
 
 def _read_only(image: np.ndarray) -> np.ndarray:

@@ -174,6 +174,12 @@ class RknnBackend:
                 "driver RKNPU. Use the vendor's kernel (mainline's rocket driver has no "
                 "librknnrt), or --runtime onnx"
             )
+        if not os.access(board_root() / found[0].lstrip("/"), os.R_OK | os.W_OK):
+            raise BackendUnavailableError(
+                f"{self._name}: the NPU's node {found[0]} may not be opened by this user: install "
+                "the udev rule 70-edgeface.rules, then sudo usermod --append --groups render USER "
+                "and log in anew"
+            )
         if found[1]:
             # Before the library meets a driver that it may not know; the rest is asked of it later.
             oldest = {key: value for key, value in self._needs.items() if key == "rknpu"}

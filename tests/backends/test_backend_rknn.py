@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 import threading
@@ -175,5 +176,9 @@ def test_a_manifest_that_does_not_feed_pixels_is_refused(npu: FakeNpu, change: d
 
 def test_a_process_that_ends_without_close_ends_well(npu: FakeNpu) -> None:
     code = "from tests.backends.rknn_board import *; b = opened(); b.run(pictures(1))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    try:
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    except OSError as error:
+        assert error.errno == errno.ENOEXEC
+        pytest.skip("QEMU's user mode starts no program of another machine")
     assert (done.returncode, done.stderr) == (0, "")

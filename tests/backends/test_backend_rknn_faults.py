@@ -192,6 +192,12 @@ def test_a_board_without_the_driver_says_so(tree: Path) -> None:
         opened()
 
 
+def test_a_node_that_may_not_be_opened_says_what_to_do(tree: Path) -> None:
+    (tree / "dev/dri/renderD129").unlink()  # root may open any file that is there
+    with pytest.raises(BackendUnavailableError, match=r"renderD129 may not be opened.*udev rule"):
+        opened()
+
+
 def test_a_missing_library_says_where_it_comes_from(
     npu: FakeNpu, monkeypatch: pytest.MonkeyPatch
 ) -> None:

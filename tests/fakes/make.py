@@ -16,7 +16,10 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
+
+from tests.portraits import astronaut, grace_hopper
 
 SOURCES = Path(__file__).parent
 COMPILERS = {"x86-64": "cc", "aarch64": "aarch64-linux-gnu-gcc"}
@@ -38,7 +41,8 @@ class Fakes:
     Attributes
     ----------
     folder
-        Holds the libraries under their vendors' names, model files, `BUNDLE` and roots.
+        Holds the libraries under their vendors' names, model files, `BUNDLE`, roots, and the two
+        portraits of tests/portraits.py.
     """
 
     folder: Path
@@ -66,7 +70,7 @@ def ready_fakes(scratch: Path) -> Fakes:
 
 
 def make_fakes(folder: Path, arch: str = "x86-64") -> Fakes:
-    """Build libraries for "x86-64" or "aarch64", and write model files, bundle and roots."""
+    """Build libraries for "x86-64" or "aarch64", and write model files, bundle, roots, photos."""
     from edgeface.bundle import Bundle, write_bundle
     from export import card
     from export.artefact_pack import add_artefact
@@ -89,6 +93,9 @@ def make_fakes(folder: Path, arch: str = "x86-64") -> Fakes:
     del files["MODEL_CARD.md"]  # it lists the other files
     files["MODEL_CARD.md"] = card.render(manifest, files).encode()
     write_bundle(folder / BUNDLE, manifest, files)
+    for name, portrait in (("astronaut", astronaut()), ("grace_hopper", grace_hopper())):
+        if not cv2.imwrite(str(folder / f"{name}.png"), portrait):
+            raise OSError(f"{folder}: the portrait {name}.png cannot be written")
     return Fakes(folder)
 
 
