@@ -28,6 +28,7 @@ COMMANDS = {
     "selftest": ("edgeface.cli_selftest", "check models and native code on this machine"),
     "eval": ("edgeface.evaluate", "measure accuracy on pairs of photos"),
     "bench": ("edgeface.cli_bench", "measure speed here: stages, or embedder files"),
+    "tune": ("edgeface.cli_tune", "measure, and run the embedder the fastest accurate way"),
 }
 
 _EPILOG = """\

@@ -1,84 +1,186 @@
-"""``edgeface bench``: how fast this machine is, and which file of the embedder is faster."""
+"""``edgeface bench``: how fast this machine is, and which way to run the embedder is faster."""
 
 from __future__ import annotations
 
 import argparse
+import json
+from pathlib import Path
 from typing import Any
 
-from edgeface.artefact import Artefact, choose_artefact
+from edgeface import cli_bench_compare, cli_bench_print
+from edgeface.artefact import Artefact, artefacts, choose_artefact
 from edgeface.bench.compare import compare
-from edgeface.bench.figures import MIN_ROUNDS, PERCENTILES
-from edgeface.bench.rows import circumstances, print_csv
-from edgeface.bench.stages import time_stages
+from edgeface.bench.configuration import (
+    ANYWHERE,
+    Configuration,
+    Place,
+    place_of_cluster,
+    place_of_cpus,
+    places,
+    require_allowed,
+    sweep,
+    thread_counts,
+)
+from edgeface.bench.figures import MIN_ROUNDS
+from edgeface.bench.page import page
+from edgeface.bench.processes import Plan
+from edgeface.bench.rows import circumstances
+from edgeface.bench.run import measure
+from edgeface.board import Board
 from edgeface.bundle import Bundle
 from edgeface.cli import positive
-from edgeface.cli_output import UsageError, print_json, print_rows
+from edgeface.cli_output import UsageError
 from edgeface.configured import open_bundle
 from edgeface.manifest import RUNTIMES, VARIANTS
 
 _EPILOG = """\
-Without --compare: detect, align and embed one face of a generated 640x480 picture. With it: two
-of the embedder's files, taking turns in one process, each first half the time. A file is named
-by its variant, whole (one network) or split (backbone and native head), or runtime:variant.
+Times detect, align and embed for one face of a generated 640x480 picture, in fresh processes, with
+temperatures and clocks watched. --sweep does so for every file, number of threads and cluster;
+--compare takes two of the embedder's files in turns in one process. A file is named by its
+variant, whole (one network) or split (backbone and native head), or runtime:variant.
 
 Milliseconds hold for this machine and this hour; compare ratios.
 
 examples:
   edgeface bench
-  edgeface bench --compare split,whole
-  edgeface bench --compare tflite:split,onnx:split
-  edgeface bench --compare split,whole --threads 2 --batch 8 --seconds 10 --json
+  edgeface bench --sweep --html sweep.html
+  edgeface bench --minutes 10 --cluster cortex-a72 --html drift.html
+  edgeface bench --json before.json; edgeface bench --json after.json
+  edgeface bench compare before.json after.json --tolerance 5
+  edgeface bench --compare tflite:split,onnx:split --threads 2 --batch 8 --json
   edgeface bench --csv --board rk3576 --commit "$(git rev-parse --short HEAD)"
 """
+_PROCESSES = 5
+_SWEEP_SECONDS = 5.0  # of a configuration, where --seconds says nothing else
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     parser.epilog = _EPILOG
-    parser.add_argument(
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
         "--compare", type=_two_names, metavar="A,B", help="two embedder files: split,whole"
     )
-    parser.add_argument(
-        "--runs", type=positive, default=400, metavar="N", help="rounds (default: %(default)s)"
+    what.add_argument(
+        "--sweep", action="store_true", help="every embedder file, number of threads and cluster"
+    )
+    what.add_argument(
+        "--minutes", type=duration, metavar="M", help="one process for so long: does it drift?"
     )
     parser.add_argument(
-        "--seconds", type=_duration, default=60.0, metavar="S",
-        help="stop earlier, after this long (default: %(default)g)",
+        "--runs", type=positive, default=1000, metavar="N",
+        help="rounds of a configuration (default: %(default)s)",
     )  # fmt: skip
+    parser.add_argument(
+        "--seconds", type=duration, metavar="S",
+        help="stop a configuration earlier, after this long (default: 60; 5 of a sweep)",
+    )  # fmt: skip
+    add_places(parser)
     parser.add_argument(
         "--batch", type=positive, default=1, metavar="N", help="crops at once, with --compare"
     )
+    parser.add_argument(
+        "--json",
+        nargs="?",
+        const="-",
+        metavar="FILE",
+        help="write JSON, to standard output or FILE",
+    )
+    parser.add_argument("--html", metavar="FILE", help="write a report with pictures")
     parser.add_argument("--csv", action="store_true", help="print rows for a performance table")
-    parser.add_argument("--board", metavar="NAME", help="for the table (default: the CPU's kind)")
-    parser.add_argument("--commit", default="", metavar="ID", help="for the table")
+    parser.add_argument("--board", metavar="NAME", help="for the table (default: as detected)")
+    parser.add_argument("--commit", default="", metavar="ID", help="for report and table")
+    actions = parser.add_subparsers(dest="action", metavar="compare A.json B.json", required=False)
+    cli_bench_compare.add_arguments(actions)
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """Add what says where the processes run, and how many."""
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--cluster", metavar="NAME", help="stay on its CPUs, such as cortex-a72")
+    where.add_argument("--cpus", type=cpus, metavar="LIST", help="stay on these CPUs: 4-7 or 0,2")
+    parser.add_argument(
+        "--processes", type=positive, default=_PROCESSES, metavar="N",
+        help="fresh processes of each configuration (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--sweep-threads", type=_counts, metavar="N,N", help="threads to try (default: 1,2,4...)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, print, and return 0."""
+    """Measure, print, and return the exit code."""
+    if args.action == "compare":
+        return cli_bench_compare.run(args)
     _refuse_idle_options(args)
     bundle = open_bundle(args.bundle, public_key=args.public_key)
-    limits = {"runs": args.runs, "seconds": args.seconds, "threads": args.threads}
     if args.compare:
-        if args.runs < MIN_ROUNDS:
-            raise UsageError(f"--runs {args.runs}: a comparison takes at least {MIN_ROUNDS}")
-        chosen = {name: _named(bundle, name, args.runtime) for name in args.compare}
-        measured = compare(bundle, chosen, batch=args.batch, **limits)
-    else:
-        artefact = choose_artefact(bundle, variant=args.variant, runtime=args.runtime)
-        chosen = {artefact.title: artefact}
-        named = {"variant": artefact.variant, "runtime": artefact.runtime}
-        measured = {**named, **time_stages(bundle, artefact, **limits)}
-    report = {
-        "setting": circumstances(bundle, list(chosen.values()), threads=args.threads),
-        **measured,
-    }
-    if args.json:
-        print_json(report)
-    elif args.csv:
-        print_csv(report, board=args.board, commit=args.commit)
-    else:
-        _print_text(report)
-    return 0
+        report = _compare(args, bundle)
+        cli_bench_print.comparison(report, args)
+        return 0
+    kind = "sweep" if args.sweep else "sustained" if args.minutes else "stages"
+    report = measure(
+        kind, bundle, _configurations(args, bundle), _plan(args, kind),
+        public_key=args.public_key, commit=args.commit,
+    )  # fmt: skip
+    if args.html:
+        Path(args.html).write_text(page(report), encoding="utf-8")
+    if args.json not in (None, "-"):
+        Path(args.json).write_text(json.dumps(report, ensure_ascii=False), encoding="utf-8")
+    return cli_bench_print.report(report, args)
+
+
+def _compare(args: argparse.Namespace, bundle: Bundle) -> dict[str, Any]:
+    if args.runs < MIN_ROUNDS:
+        raise UsageError(f"--runs {args.runs}: a comparison takes at least {MIN_ROUNDS}")
+    chosen = {name: _named(bundle, name, args.runtime) for name in args.compare}
+    setting = circumstances(bundle, list(chosen.values()))
+    limits = {"runs": args.runs, "seconds": args.seconds or 60.0, "threads": args.threads}
+    measured = compare(bundle, chosen, batch=args.batch, **limits)
+    return {"setting": {**setting, "threads": args.threads}, **measured}
+
+
+def _plan(args: argparse.Namespace, kind: str) -> Plan:
+    if kind == "sustained":
+        return Plan(processes=1, runs=1 << 31, seconds=args.minutes * 60)
+    seconds = args.seconds or (_SWEEP_SECONDS if kind == "sweep" else 60.0)
+    each = -(-args.runs // args.processes)
+    return Plan(processes=args.processes, runs=each, seconds=seconds / args.processes)
+
+
+def _configurations(args: argparse.Namespace, bundle: Bundle) -> list[Configuration]:
+    board = Board.detect()
+    if args.sweep:
+        return sweep_configurations(args, bundle, board)
+    artefact = choose_artefact(bundle, variant=args.variant, runtime=args.runtime)
+    place = chosen_place(args, board) or ANYWHERE
+    return [Configuration(artefact, args.threads, place)]
+
+
+def sweep_configurations(
+    args: argparse.Namespace, bundle: Bundle, board: Board
+) -> list[Configuration]:
+    """Return every configuration that the options leave, for the files that this board may run."""
+    one = chosen_place(args, board)
+    where = (one,) if one else places(board)
+    files = [
+        file
+        for file in artefacts(bundle)
+        if {"any", board.name}.intersection(file.boards)
+        and args.variant in (None, file.variant)
+        and args.runtime in (None, file.runtime)
+    ]
+    found = list(sweep(files, threads=args.sweep_threads or thread_counts(where), places=where))
+    if not found:
+        raise UsageError("no file of the bundle, or no number of threads, is left to measure here")
+    return found
+
+
+def chosen_place(args: argparse.Namespace, board: Board) -> Place | None:
+    """Return the CPUs that --cluster or --cpus names."""
+    if args.cluster:
+        return place_of_cluster(board, args.cluster)
+    return require_allowed(args.cpus) if args.cpus else None
 
 
 def _refuse_idle_options(args: argparse.Namespace) -> None:
@@ -86,6 +188,10 @@ def _refuse_idle_options(args: argparse.Namespace) -> None:
         raise UsageError("--variant says what --compare says already: leave one of them out")
     if args.batch > 1 and not args.compare:
         raise UsageError("--batch goes with --compare: the stages take one face")
+    if args.compare and (args.html or args.cluster or args.cpus):
+        raise UsageError("--html, --cluster and --cpus do not go with --compare")
+    if args.sweep_threads and not args.sweep:
+        raise UsageError("--sweep-threads goes with --sweep; for one number say --threads")
     if args.csv and args.json:
         raise UsageError("--csv and --json: expected one of them")
 
@@ -105,41 +211,21 @@ def _named(bundle: Bundle, name: str, runtime: str | None) -> Artefact:
     return choose_artefact(bundle, variant=variant, runtime=own or runtime)
 
 
-def _duration(text: str) -> float:
+def duration(text: str) -> float:
+    """Parse seconds or minutes, more than 0."""
     value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{value:g} is not more than 0")
+    if not 0 < value < 1e6:
+        raise argparse.ArgumentTypeError(f"{value:g} is not more than 0, or beyond all patience")
     return value
 
 
-def _print_text(report: dict[str, Any]) -> None:
-    setting = report["setting"]
-    runtime = ", ".join(f"{name} {number}" for name, number in setting["runtime"].items())
-    print(f"{setting['bundle']}, model {setting['model_id']}; {setting['machine']}, {runtime}")
-    print(
-        f"{report['runs']} rounds after {report['warmup']} to warm up, batch {report['batch']}, "
-        f"{setting['threads']} thread(s), native code for {setting['isa']}"
-    )
-    heading = [f"p{p} ms" for p in PERCENTILES]
-    rows = [
-        [name, *(f"{row[f'p{p}_ms']:.3f}" for p in PERCENTILES)]
-        for name, row in report["rows"].items()
-    ]
-    print_rows([["", *heading], *rows])
-    if "ratio" in report:
-        _print_ratio(report)
+def cpus(text: str) -> Place:
+    """Parse a list of CPUs, for argparse."""
+    try:
+        return place_of_cpus(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def _print_ratio(report: dict[str, Any]) -> None:
-    ratio = report["ratio"]
-    first, second = ratio["of"]
-    print(
-        f"{first} takes {ratio['value']:.3f} of {second}'s time (95 % interval {ratio['low']:.3f} "
-        f"to {ratio['high']:.3f}; {first} first {ratio['when_first']:.3f}, {second} first "
-        f"{ratio['when_second']:.3f})"
-    )
-    print(f"least cosine between their embeddings: {report['cosine']:.4f}")
-    if report["faster"] is None:
-        print("neither is faster here: the difference is within the noise of this run")
-    else:
-        print(f"faster here: {report['faster']} (milliseconds vary with the hour, ratios little)")
+def _counts(text: str) -> tuple[int, ...]:
+    return tuple(sorted({positive(word) for word in text.split(",")}))

@@ -16,6 +16,7 @@
     │   ├── GalleryFormatError         not a gallery, damaged, or of another schema version
     │   ├── GalleryModelError          templates of another model: their cosine means nothing
     │   └── UnknownIdentityError       (+ LookupError) nobody of that name is enrolled
+    ├── BenchError                     a benchmark that cannot be run, read or compared
     ├── EvaluationError                pair list or photo folder that cannot be measured on
     ├── ImageError                     file that cannot be read as an image
     └── NoFaceError                    a face was needed and none was found
@@ -106,3 +107,7 @@ class NoFaceError(EdgeFaceError):
 
 class EvaluationError(EdgeFaceError):
     """A pair list or a photo folder that accuracy cannot be measured on."""
+
+
+class BenchError(EdgeFaceError):
+    """A benchmark that could not be run, or a report of one that cannot be read or compared."""

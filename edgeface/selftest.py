@@ -66,18 +66,37 @@ def run_selftest(
         A run failed or gave NaN.
     """
     vectors = bundle.selftest_vectors()
-    cosine, collapse = _embedder_figures(bundle, vectors, embedder, artefact)
+    cosine, collapse = _embedder_cosines(bundle, vectors, embedder, artefact)
+    _require_embedder(bundle, cosine, collapse)
     error = _detector_error(bundle, vectors, detector)
     return SelfTest(cosine, collapse, error)
 
 
-def _embedder_figures(
-    bundle: Bundle, vectors: Mapping[str, np.ndarray], backend: Backend, artefact: Artefact
+def embedder_cosines(
+    bundle: Bundle, *, embedder: Backend, artefact: Artefact
+) -> tuple[float, float]:
+    """Measure an embedder on the self-test's pictures, and judge nothing.
+
+    Returns
+    -------
+    tuple
+        Least cosine to the packed embeddings, and the cosine between the two different inputs'.
+
+    Raises
+    ------
+    BundleFormatError, InferenceError
+        As `run_selftest`.
+    """
+    return _embedder_cosines(bundle, bundle.selftest_vectors(), embedder, artefact)
+
+
+def _embedder_cosines(
+    bundle: Bundle, vectors: Mapping[str, np.ndarray], embedder: Backend, artefact: Artefact
 ) -> tuple[float, float]:
     expected = _vector(vectors, artefact.selftest, bundle)
     given = _embedder_input(bundle, vectors)
     fed = artefact.fed(given, bundle.stage("embedder")["input"])
-    found = _outputs(bundle, backend, {artefact.input["name"]: fed}, (artefact.embedding,))
+    found = _outputs(bundle, embedder, {artefact.input["name"]: fed}, (artefact.embedding,))
     found_rows = _unit_rows(found[artefact.embedding])
     if found_rows.shape != expected.shape or len(expected) < 2:
         raise BundleFormatError(
@@ -85,19 +104,21 @@ def _embedder_figures(
             f"{found_rows.shape}; expected two or more equal rows. Pack the bundle again"
         )
     cosine = float((found_rows * _unit_rows(expected)).sum(axis=1).min())
+    return cosine, float(found_rows[0] @ found_rows[1])
+
+
+def _require_embedder(bundle: Bundle, cosine: float, collapse: float) -> None:
     if not cosine >= MIN_EMBEDDING_COSINE:
         raise BundleIntegrityError(
             f"{bundle.path}: self-test failed: embedding cosine {cosine:.3f} to the bundle's own "
             f"vectors, expected at least {MIN_EMBEDDING_COSINE}; {_REMEDY}"
         )
-    collapse = float(found_rows[0] @ found_rows[1])
     if not collapse < MAX_COLLAPSE_COSINE:
         raise BundleIntegrityError(
             f"{bundle.path}: self-test failed: two different inputs give embeddings of cosine "
             f"{collapse:.3f}, expected below {MAX_COLLAPSE_COSINE} (everyone would be the same "
             f"person); {_REMEDY}"
         )
-    return cosine, collapse
 
 
 def _embedder_input(bundle: Bundle, vectors: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -84,7 +84,9 @@ def test_interval_of_the_median_holds_the_median_nineteen_times_in_twenty() -> N
 def test_percentiles_are_milliseconds() -> None:
     seconds = np.arange(1, 101) / 1000
     found = percentiles(seconds)
-    assert found == pytest.approx({"p50_ms": 50.5, "p95_ms": 95.05, "p99_ms": 99.01})
+    assert found == pytest.approx(
+        {"p50_ms": 50.5, "p90_ms": 90.1, "p95_ms": 95.05, "p99_ms": 99.01, "max_ms": 100}
+    )
 
 
 def test_comparison_times_both_variants_and_the_parts_of_split() -> None:
@@ -119,15 +121,29 @@ def test_text_says_which_is_faster_or_that_noise_hides_it(bench) -> None:
 
 
 def test_without_comparison_every_stage_is_timed(bench) -> None:
-    report = json.loads(bench("--runs", "5", "--variant", "split", "--json")[1])
-    assert list(report["rows"]) == ["detect", "align", "embed", "together"]
-    assert report["variant"] == "split" and report["runs"] == 5
-    assert all(row["p99_ms"] >= row["p50_ms"] > 0 for row in report["rows"].values())
+    words = ("--runs", "6", "--processes", "2", "--variant", "split", "--json")
+    (found,) = json.loads(bench(*words)[1])["configurations"]
+    stages = ["detect", "align", "embed", "embed: backbone", "embed: head", "together"]
+    assert list(found["rows"]) == stages and found["variant"] == "split"
+    assert (found["runs"], found["processes"]) == (6, 2)
+    for row in found["rows"].values():
+        assert row["max_ms"] >= row["p99_ms"] >= row["p90_ms"] >= row["p50_ms"] > 0
+    parts = sum(min(found["samples_ms"][stage]) for stage in ("detect", "align", "embed"))
+    assert min(found["samples_ms"]["together"]) >= 0.99 * parts
+    assert found["cold_start_ms"]["total"] > found["cold_start_ms"]["import"] > 0
+    assert 30 < found["peak_mb"] < 2000 and found["selftest_cosine"] > 0.98
 
 
 def test_seconds_end_it_early(bench) -> None:
-    report = json.loads(bench("--runs", "1000000", "--seconds", "0.2", "--json")[1])
-    assert 1 <= report["runs"] < 1000
+    words = ("--runs", "1000000", "--seconds", "0.2", "--processes", "1", "--json")
+    (found,) = json.loads(bench(*words)[1])["configurations"]
+    assert 3 <= found["runs"] < 1000
+
+
+def test_text_has_percentiles_and_what_else_was_measured(bench) -> None:
+    code, out, _ = bench("--runs", "5", "--processes", "1")
+    assert code == 0 and "p90 ms" in out and "max ms" in out and "together" in out
+    assert "cold start" in out and "peak memory" in out and "pictures a second" in out
 
 
 def test_csv_has_the_columns_of_every_performance_table(bench) -> None:
@@ -154,7 +170,7 @@ def test_csv_has_the_columns_of_every_performance_table(bench) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("--compare", "split"), "'split', expected two different ones of onnx:split"),
+        (("--compare", "split"), "'split', expected two different ones of nbg:split"),
         (("--compare", "split,split"), "'split,split', expected"),
         (("--compare", "split,whole", "--runs", "3"), "takes at least 120"),
         (("--runs", "0"), "not at least 1"),
@@ -162,6 +178,11 @@ def test_csv_has_the_columns_of_every_performance_table(bench) -> None:
         (("--variant", "half"), "invalid choice: 'half'"),
         (("--compare", "split,whole", "--variant", "split"), "leave one of them out"),
         (("--batch", "4"), "--batch goes with --compare"),
+        (("--compare", "split,whole", "--html", "x"), "do not go with --compare"),
+        (("--sweep-threads", "1,2"), "goes with --sweep"),
+        (("--sweep", "--minutes", "1"), "not allowed with argument"),
+        (("--cpus", "1", "--cluster", "x"), "not allowed with argument"),
+        (("--cpus", "one"), "'one' is no list of CPUs"),
     ],
 )
 def test_wrong_usage_is_2(bench, words: tuple, expected: str) -> None:
@@ -172,6 +193,21 @@ def test_wrong_usage_is_2(bench, words: tuple, expected: str) -> None:
 def test_csv_and_json_at_once_are_wrong_usage(bench) -> None:
     code, _, err = bench("--csv", "--json")
     assert code == 2 and "expected one of them" in err
+
+
+def test_stages_as_csv_have_the_same_columns(bench) -> None:
+    code, out, _ = bench("--runs", "5", "--processes", "1", "--csv", "--board", "x")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert code == 0 and out.splitlines()[0] == COLUMNS and len(rows) == 4
+    assert all(float(row["p99_ms"]) >= float(row["p50_ms"]) > 0 for row in rows)
+    assert all(row["threads"] == "1" and row["board"] == "x" for row in rows)
+
+
+def test_unknown_cluster_and_forbidden_cpu_are_1(bench) -> None:
+    code, _, err = bench("--cluster", "cortex-z1", "--runs", "5")
+    assert code == 1 and "--cluster cortex-z1" in err and "name one of these" in err
+    code, _, err = bench("--cpus", "4095", "--runs", "5")
+    assert code == 1 and "4095 is not there or not allowed" in err
 
 
 def test_comparison_of_a_bundle_without_split_is_1(bench, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from edgeface.artefact import Artefact
 from edgeface.backends import Backend
 from edgeface.bench.figures import BLOCK, MIN_ROUNDS, orders, percentiles, ratio
 from edgeface.bench.models import open_models, rounds
+from edgeface.bench.stages import run_split
 from edgeface.bundle import Bundle
 from edgeface.split import SplitBackend
 
@@ -93,12 +94,8 @@ def _timed(models: Mapping[str, Backend], images: Mapping[str, Feed]) -> dict[st
 
 
 def _timed_split(name: str, model: SplitBackend, image: Feed) -> dict[str, float]:
-    start = time.perf_counter()
-    feature = model.feature(image)
-    middle = time.perf_counter()
-    model.embed(feature)
-    end = time.perf_counter()
-    return {name: end - start, f"{name}: backbone": middle - start, f"{name}: head": end - middle}
+    _, backbone, head = run_split(model, image)
+    return {name: backbone + head, f"{name}: backbone": backbone, f"{name}: head": head}
 
 
 def _inputs(bundle: Bundle, artefacts: Mapping[str, Artefact], batch: int) -> list[dict[str, Feed]]:

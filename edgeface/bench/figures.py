@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-PERCENTILES = (50, 95, 99)
+PERCENTILES = (50, 90, 95, 99)
 CONFIDENCE = 0.95
 BLOCK = 20
 """Rounds in one order before the other's turn.
@@ -83,9 +83,10 @@ def median_interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def percentiles(seconds: np.ndarray) -> dict[str, float]:
-    """Return p50_ms, p95_ms and p99_ms of times in seconds."""
-    found = np.percentile(seconds, PERCENTILES) * 1000
-    return {f"p{p}_ms": round(float(value), 4) for p, value in zip(PERCENTILES, found)}
+    """Return p50_ms, p90_ms, p95_ms, p99_ms and max_ms of times in seconds."""
+    found = [*np.percentile(seconds, PERCENTILES), np.max(seconds)]
+    names = [*(f"p{p}_ms" for p in PERCENTILES), "max_ms"]
+    return {name: round(float(value) * 1000, 4) for name, value in zip(names, found)}
 
 
 def _of_medians(first: np.ndarray, second: np.ndarray) -> float:

@@ -3,57 +3,84 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
 
 from edgeface.align import TEMPLATE, align
 from edgeface.artefact import Artefact
-from edgeface.bench.figures import percentiles
-from edgeface.bench.models import open_models, rounds
+from edgeface.backends import Backend
 from edgeface.bundle import Bundle
 from edgeface.detect import Detector
 from edgeface.embed import Embedder
 from edgeface.quality import assess
+from edgeface.split import SplitBackend
 
-WARMUP = 10
-MIN_RUNS = 1
+TOGETHER = "together"
+BACKBONE, HEAD = "embed: backbone", "embed: head"
 _WIDTH, _HEIGHT = 640, 480
 _LANDMARKS = TEMPLATE * 1.5 + np.float32((236, 140))  # a face of 170 pixels in the middle
 
 
-def time_stages(
-    bundle: Bundle, artefact: Artefact, *, runs: int, seconds: float, threads: int = 1
-) -> dict[str, Any]:
-    """Time detect, align (with the quality gate) and embed for one face of a 640x480 picture.
+class Stages:
+    """Detect, align (with the quality gate) and embed for one face of a 640x480 picture.
 
     The detector searches the picture, and finds what it finds; alignment and embedding then take
     five landmarks in its middle.
-
-    Returns
-    -------
-    dict
-        Plain JSON values: a row of percentiles per stage, and for the three together.
     """
-    picture = scene()
-    with open_models(bundle, [artefact], threads=threads) as (detector, (embedder,)):
-        steps = _steps(bundle, Detector(bundle.stage("detector"), detector),
-                       Embedder(artefact, embedder))  # fmt: skip
-        for _ in range(WARMUP):
-            dict(_timed(steps, picture))
-        spent = [
-            dict(_timed(steps, picture)) for _ in rounds(runs, seconds=seconds, least=MIN_RUNS)
-        ]
-    times = {stage: [one[stage] for one in spent] for stage in spent[0]}
-    times["together"] = [sum(one.values()) for one in spent]
-    return {
-        "batch": 1,
-        "warmup": WARMUP,
-        "runs": len(spent),
-        "rows": {stage: percentiles(series) for stage, series in times.items()},
-    }
+
+    def __init__(
+        self, bundle: Bundle, *, detector: Backend, embedder: Backend, artefact: Artefact
+    ) -> None:
+        self._split = (
+            _TimedSplit(embedder, artefact) if isinstance(embedder, SplitBackend) else None
+        )
+        self._detector = Detector(bundle.stage("detector"), detector)
+        self._embedder = Embedder(artefact, self._split or embedder)
+        self._limits = bundle.manifest["quality"]
+        self._picture = scene()
+
+    def timed(self) -> dict[str, float]:
+        """Run every stage once; seconds per stage, per part of a split embedder, and together."""
+        start = time.perf_counter()
+        self._detector.detect(self._picture)
+        detected = time.perf_counter()
+        crop = align(self._picture, _LANDMARKS)
+        assess(self._picture, landmarks=_LANDMARKS, crop=crop, limits=self._limits)
+        aligned = time.perf_counter()
+        self._embedder.embed(crop)
+        end = time.perf_counter()
+        spent = {"detect": detected - start, "align": aligned - detected, "embed": end - aligned}
+        return {**spent, **(self._split.spent if self._split else {}), TOGETHER: end - start}
+
+
+class _TimedSplit:
+    """A split embedder that remembers how long its last backbone and head took."""
+
+    def __init__(self, model: SplitBackend, artefact: Artefact) -> None:
+        self._model = model
+        self._embedding = artefact.embedding
+        self.spent: dict[str, float] = {}
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        rows, backbone, head = run_split(self._model, inputs)
+        self.spent = {BACKBONE: backbone, HEAD: head}
+        return {self._embedding: rows}
+
+    def close(self) -> None:
+        self._model.close()
+
+
+def run_split(
+    model: SplitBackend, inputs: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, float, float]:
+    """Return a split embedder's embeddings, and its backbone's and its head's seconds."""
+    start = time.perf_counter()
+    feature = model.feature(inputs)
+    middle = time.perf_counter()
+    rows = model.embed(feature)
+    return rows, middle - start, time.perf_counter() - middle
 
 
 def scene() -> np.ndarray:
@@ -67,29 +94,3 @@ def scene() -> np.ndarray:
         cv2.ellipse(picture, centre, axes, float(generator.integers(180)), 0, 360, colour, -1)
     picture += generator.normal(0, 6, picture.shape)
     return np.clip(picture, 0, 255).astype(np.uint8)
-
-
-def _steps(
-    bundle: Bundle, detector: Detector, embedder: Embedder
-) -> dict[str, Callable[[np.ndarray], Any]]:
-    limits = bundle.manifest["quality"]
-    crop = align(scene(), _LANDMARKS)
-
-    def align_and_judge(picture: np.ndarray) -> None:
-        cut = align(picture, _LANDMARKS)
-        assess(picture, landmarks=_LANDMARKS, crop=cut, limits=limits)
-
-    return {
-        "detect": detector.detect,
-        "align": align_and_judge,
-        "embed": lambda _: embedder.embed(crop),
-    }
-
-
-def _timed(
-    steps: dict[str, Callable[[np.ndarray], Any]], picture: np.ndarray
-) -> Iterator[tuple[str, float]]:
-    for stage, step in steps.items():
-        start = time.perf_counter()
-        step(picture)
-        yield stage, time.perf_counter() - start

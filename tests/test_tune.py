@@ -1,0 +1,84 @@
+"""``edgeface tune``: the fastest accurate configuration is chosen, written, and then runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edgeface.bench.choose import choose
+from edgeface.bundle import Bundle
+from edgeface.cli import main
+from edgeface.configured import settings
+from edgeface.errors import BenchError
+from tests.bench_reports import damaged_head
+
+QUICK = ["tune", "--seconds", "0.2", "--processes", "4", "--sweep-threads", "1"]
+
+
+def _entry(name: str, ms: float, *, threads: int = 1, cosine: float = 0.999, **more) -> dict:
+    times = [ms * (1 + 0.002 * n) for n in range(5)]
+    return {
+        "name": name,
+        "status": "measured",
+        "threads": threads,
+        "selftest_cosine": cosine,
+        "medians_ms": {"together": times},
+        "rows": {"together": {"p50_ms": times[2]}},
+        **more,
+    }
+
+
+def test_fastest_is_chosen() -> None:
+    found = choose([_entry("slow", 9), _entry("fast", 5, threads=4), _entry("middle", 7)])
+    assert found.entry["name"] == "fast" and "fastest of all" in found.why
+
+
+def test_near_tie_goes_to_fewer_threads_then_to_the_higher_cosine() -> None:
+    entries = [_entry("four", 5.0, threads=4), _entry("one", 5.1), _entry("far", 6.0)]
+    found = choose(entries)
+    assert found.entry["name"] == "one" and "as fast as four" in found.why
+    found = choose([_entry("low", 5.0, cosine=0.985), _entry("high", 5.05, cosine=0.9999)])
+    assert found.entry["name"] == "high" and "higher cosine" in found.why
+
+
+def test_noise_does_not_excuse_a_much_slower_one() -> None:
+    noisy = _entry("noisy", 8)
+    noisy["medians_ms"]["together"] = [4, 5, 8, 9, 12]
+    assert choose([_entry("fast", 5, threads=2), noisy]).entry["name"] == "fast"
+
+
+def test_refused_is_never_chosen_however_fast() -> None:
+    refused = {"name": "quick", "status": "refused", "reason": "cosine 0.7"}
+    assert choose([refused, _entry("sound", 9)]).entry["name"] == "sound"
+    with pytest.raises(BenchError, match=r"no configuration can run here: quick: cosine 0\.7"):
+        choose([refused])
+
+
+def test_damaged_files_are_not_tuned_to_and_the_choice_is_written(
+    tmp_path: Path, monkeypatch, capsys
+) -> None:
+    bundle = damaged_head(Bundle.open(), tmp_path / "damaged.efb")
+    file = tmp_path / "edgeface.toml"
+    file.write_text("# mine\n[other]\nkept = true\n")
+    monkeypatch.setenv("EDGEFACE_CONFIG", str(file))
+    assert main([*QUICK, "--runtime", "onnx", "--bundle", str(bundle.path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    states = {one["variant"]: one["status"] for one in found["report"]["configurations"]}
+    assert states == {"whole": "measured", "split": "refused"}
+    assert (settings().runtime, settings().variant, settings().threads) == ("onnx", "whole", 1)
+    assert "# mine" in file.read_text() and found["written"] == str(file)
+
+
+def test_dry_run_writes_nothing_and_says_why(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("EDGEFACE_CONFIG", str(tmp_path / "edgeface.toml"))
+    assert main([*QUICK, "--runtime", "onnx", "--variant", "split", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "chosen: onnx split int8, 1 thread" in out and "nothing was written" in out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_few_processes_are_wrong_usage(capsys) -> None:
+    assert main(["tune", "--processes", "2"]) == 2
+    assert "at least 4" in capsys.readouterr().err
