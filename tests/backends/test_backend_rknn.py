@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from edgeface.artefact import choose_artefact
-from edgeface.backends import open_backend
+from edgeface.backends import open_backend, rknn_abi
 from edgeface.backends.rknn import RknnBackend
 from edgeface.bundle import Bundle
 from edgeface.errors import BackendUnavailableError, InferenceError
@@ -27,6 +28,13 @@ def test_each_row_is_a_run_of_its_own(npu: FakeNpu) -> None:
         found = backend.run(rows)["feature"]
         assert found.dtype == np.float32
         assert np.array_equal(found, reckoned(rows))
+
+
+def test_structures_have_the_sizes_and_offsets_of_the_public_header() -> None:
+    kinds = (rknn_abi.Tensor, rknn_abi.Input, rknn_abi.Output, rknn_abi.Versions)
+    assert [ctypes.sizeof(kind) for kind in kinds] == [376, 32, 24, 512]
+    tensor = {"name": 72, "values": 328, "layout": 336, "zero_point": 352, "height_stride": 372}
+    assert {name: getattr(rknn_abi.Tensor, name).offset for name in tensor} == tensor
 
 
 def test_no_rows_in_no_rows_out(npu: FakeNpu) -> None:
