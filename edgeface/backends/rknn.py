@@ -89,6 +89,7 @@ class RknnBackend:
             The backend is closed, a call to the NPU failed, or the output is stale, not wholly
             written, or holds NaN or Inf. The context is destroyed then; the next call makes one.
         """
+        self._require_open()
         rows = self._checked(inputs)
         found = np.empty((len(rows), *self._shape), np.float32)
         context = self._context()
@@ -196,7 +197,8 @@ class RknnBackend:
         except OSError:
             return  # the library knows the chip too, and refuses with code -13
         chips = [entry.decode("utf-8", "replace") for entry in tree.split(b"\0") if entry]
-        if not any(chip.startswith(f"rockchip,{name}") for chip in chips for name in platforms):
+        known = {f"rockchip,{name}{small}" for name in platforms for small in ("", "s")}
+        if known.isdisjoint(chips):  # "s": an RK3588S runs what was built for the RK3588
             raise self._refused(
                 f"it was built for {', '.join(platforms) or 'nothing'}, this board is "
                 f"{', '.join(chips)}"

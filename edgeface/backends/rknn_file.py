@@ -66,10 +66,15 @@ def _described(text: bytes, version: int) -> RknnHeader:
             tensor = tensors[edge["right_tensor_id"]]
             entry = (tensor["url"], tuple(tensor["size"]), tensor["dtype"]["vx_type"])
             ends[edge["left"]].append(entry)
+        platforms, toolkit = fields["target_platform"], fields["version"]
+        if not isinstance(platforms, list) or not all(
+            isinstance(text, str) and text for text in (*platforms, toolkit)
+        ):
+            raise TypeError(f"platforms {platforms!r}, toolkit {toolkit!r}")
         return RknnHeader(
             format=version,
-            platforms=tuple(fields["target_platform"]),
-            toolkit=fields["version"],
+            platforms=tuple(platforms),
+            toolkit=toolkit,
             inputs=tuple(ends["input"]),
             outputs=tuple(ends["output"]),
         )

@@ -59,7 +59,16 @@ def test_a_foreign_file_is_refused(start: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "description", [{}, [], {**DESCRIPTION, "graph": [{}]}, {**DESCRIPTION, "norm_tensor": []}]
+    "description",
+    [
+        {},
+        [],
+        {**DESCRIPTION, "graph": [{}]},
+        {**DESCRIPTION, "norm_tensor": []},
+        {**DESCRIPTION, "target_platform": "rk3576"},
+        {**DESCRIPTION, "target_platform": ["rk3576", ""]},
+        {**DESCRIPTION, "version": 2.5},
+    ],
 )
 def test_a_damaged_description_is_refused(description: object) -> None:
     with pytest.raises(ExportError, match="description is damaged"):
