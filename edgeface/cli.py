@@ -1,6 +1,6 @@
 """The ``edgeface`` command: picks the sub-command's module, and turns errors into exit codes.
 
-Exit codes: 0 done, 1 an error (one line on stderr), 2 wrong usage, 3 no match.
+Exit codes: 0 done, 1 an error (one line on stderr), 2 wrong usage, 3 no match, 4 slower (bench).
 """
 
 from __future__ import annotations

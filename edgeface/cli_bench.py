@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,10 @@ from edgeface import cli_bench_compare, cli_bench_print
 from edgeface.artefact import Artefact, artefacts, choose_artefact
 from edgeface.bench.compare import compare
 from edgeface.bench.configuration import (
-    ANYWHERE,
     Configuration,
     Place,
+    place_of,
     place_of_cluster,
-    place_of_cpus,
     places,
     require_allowed,
     sweep,
@@ -27,10 +27,11 @@ from edgeface.bench.processes import Plan
 from edgeface.bench.rows import circumstances
 from edgeface.bench.run import measure
 from edgeface.board import Board
+from edgeface.board_root import cpu_list
 from edgeface.bundle import Bundle
 from edgeface.cli import positive
 from edgeface.cli_output import UsageError
-from edgeface.configured import open_bundle
+from edgeface.configured import open_bundle, settings
 from edgeface.manifest import RUNTIMES, VARIANTS
 
 _EPILOG = """\
@@ -142,6 +143,7 @@ def _compare(args: argparse.Namespace, bundle: Bundle) -> dict[str, Any]:
 
 def _plan(args: argparse.Namespace, kind: str) -> Plan:
     if kind == "sustained":
+        print(f"edgeface: bench: one process for {args.minutes:g} minutes", file=sys.stderr)
         return Plan(processes=1, runs=1 << 31, seconds=args.minutes * 60)
     seconds = args.seconds or (_SWEEP_SECONDS if kind == "sweep" else 60.0)
     each = -(-args.runs // args.processes)
@@ -152,9 +154,14 @@ def _configurations(args: argparse.Namespace, bundle: Bundle) -> list[Configurat
     board = Board.detect()
     if args.sweep:
         return sweep_configurations(args, bundle, board)
-    artefact = choose_artefact(bundle, variant=args.variant, runtime=args.runtime)
-    place = chosen_place(args, board) or ANYWHERE
-    return [Configuration(artefact, args.threads, place)]
+    configured = settings()  # what is measured is what a pipeline here would run
+    artefact = choose_artefact(
+        bundle,
+        variant=args.variant or configured.variant,
+        runtime=args.runtime or configured.runtime,
+    )
+    place = chosen_place(args, board) or place_of(board, configured.cpus)
+    return [Configuration(artefact, args.threads, require_allowed(place))]
 
 
 def sweep_configurations(
@@ -180,7 +187,7 @@ def chosen_place(args: argparse.Namespace, board: Board) -> Place | None:
     """Return the CPUs that --cluster or --cpus names."""
     if args.cluster:
         return place_of_cluster(board, args.cluster)
-    return require_allowed(args.cpus) if args.cpus else None
+    return require_allowed(place_of(board, args.cpus)) if args.cpus else None
 
 
 def _refuse_idle_options(args: argparse.Namespace) -> None:
@@ -219,12 +226,14 @@ def duration(text: str) -> float:
     return value
 
 
-def cpus(text: str) -> Place:
-    """Parse a list of CPUs, for argparse."""
-    try:
-        return place_of_cpus(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+def cpus(text: str) -> tuple[int, ...]:
+    """Parse Linux's way to list CPUs, such as "4-7" or "0,2", for argparse."""
+    found = tuple(sorted(set(cpu_list(text))))
+    if not found:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no list of CPUs, expected such as 4-7 or 0,2"
+        )
+    return found
 
 
 def _counts(text: str) -> tuple[int, ...]:

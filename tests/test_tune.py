@@ -82,3 +82,13 @@ def test_dry_run_writes_nothing_and_says_why(tmp_path: Path, monkeypatch, capsys
 def test_too_few_processes_are_wrong_usage(capsys) -> None:
     assert main(["tune", "--processes", "2"]) == 2
     assert "at least 4" in capsys.readouterr().err
+
+
+def test_bench_measures_what_was_tuned(tmp_path: Path, monkeypatch, capsys) -> None:
+    file = tmp_path / "edgeface.toml"
+    monkeypatch.setenv("EDGEFACE_CONFIG", str(file))
+    assert main([*QUICK, "--runtime", "onnx", "--variant", "split"]) == 0
+    assert f"written: {file}" in capsys.readouterr().out
+    assert main(["bench", "--runs", "4", "--processes", "1", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["configurations"]
+    assert (found["runtime"], found["variant"]) == ("onnx", "split")

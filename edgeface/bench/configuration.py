@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from edgeface.artefact import Artefact
 from edgeface.board import Board, Cluster
-from edgeface.board_root import cpu_list
 from edgeface.errors import BenchError
 
 
@@ -19,7 +18,7 @@ class Place:
     Attributes
     ----------
     name
-        For people: "cortex-a72", "CPUs 4-7", or "" for any.
+        For people: "cortex-a72", "CPU 0,2", or "" for any.
     cpus
         Their numbers, or None for any.
     """
@@ -92,18 +91,13 @@ def place_of_cluster(board: Board, name: str) -> Place:
     )
 
 
-def place_of_cpus(text: str) -> Place:
-    """Parse Linux's way to list CPUs, such as "4-7" or "0,2".
-
-    Raises
-    ------
-    ValueError
-        Not such a list.
-    """
-    cpus = tuple(sorted(set(cpu_list(text))))
-    if not cpus:
-        raise ValueError(f"{text!r} is no list of CPUs, expected such as 4-7 or 0,2")
-    return Place(f"CPUs {text}" if len(cpus) > 1 else f"CPU {text}", cpus)
+def place_of(board: Board, cpus: Sequence[int] | None) -> Place:
+    """Name a set of CPUs: as the cluster that it is, else by its numbers; None is anywhere."""
+    if cpus is None:
+        return ANYWHERE
+    whole = [one.name for one in board.clusters if set(one.cpus) == set(cpus)]
+    listed = "CPU " + ",".join(map(str, cpus))
+    return Place(whole[0] if len(board.clusters) > 1 and whole else listed, tuple(cpus))
 
 
 def require_allowed(place: Place) -> Place:

@@ -1,4 +1,4 @@
-"""What both benchmarks stand on: models that passed their self-test, and rounds with an end."""
+"""What a comparison in one process stands on: models that passed their self-test, and rounds."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def _header(report: Mapping[str, Any]) -> list[str]:
     what = {
         "stages": "How long a face takes",
         "sweep": "Which way is fastest",
-        "sustained": "Does it keep its speed?",
+        "sustained": "A long run",
     }
     return [
         "<header>",

@@ -39,8 +39,9 @@ section{padding:20px 22px;margin:0 0 18px}
 svg{display:block;width:100%;height:auto}
 .slim{display:none}
 .key{display:flex;flex-wrap:wrap;gap:4px 18px;font-size:13px;color:var(--soft);margin:0 0 10px}
+.scroll+.note{margin:14px 0 0}
 .key i{display:inline-block;width:14px;height:10px;border-radius:2px;margin-right:6px}
-.scroll{overflow-x:auto}
+.scroll{overflow-x:auto;margin-top:14px}
 table{border-collapse:collapse;width:100%;font-size:14px;font-variant-numeric:tabular-nums}
 th,td{padding:7px 10px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
 th{color:var(--soft);font-weight:500}
