@@ -13,6 +13,7 @@ import jsonschema
 import numpy as np
 import pytest
 
+from edgeface.artefact import artefacts
 from edgeface.bench import processes
 from edgeface.bench.findings import findings
 from edgeface.bench.page import page
@@ -86,6 +87,20 @@ def test_file_whose_self_test_falls_is_refused_with_its_cosine(swept: dict) -> N
     assert split["status"] == "refused" and split["selftest_cosine"] < 0.98
     assert "self-test failed" in split["reason"] and "rows" not in split
     assert swept["fastest"] == whole["name"] == fastest(swept["configurations"])
+
+
+def test_npu_is_measured_like_every_other_runtime(fakes, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("EDGEFACE_BOARD_ROOT", str(write_tree(tmp_path, "rk3576_vendor")))
+    monkeypatch.setenv("EDGEFACE_RKNNRT", str(fakes.library("librknnrt.so")))
+    bundle = Bundle.open(fakes.bundle)
+    file = next(one.file for one in artefacts(bundle) if one.runtime == "rknn")
+    report = measured(bundle, file)
+    (found,) = report["configurations"]
+    assert found["status"] == "measured" and found["selftest_cosine"] > 0.98
+    assert "embed: backbone" in found["rows"] and report["machine"]["npu"] == "rknpu 0.9.8"
+    monkeypatch.setenv("EDGEFACE_RKNNRT", "/nowhere")
+    (gone,) = measured(bundle, file)["configurations"]
+    assert gone["status"] == "unavailable" and "/nowhere" in gone["reason"]
 
 
 def test_process_that_dies_is_a_reason_and_no_crash(monkeypatch) -> None:

@@ -24,7 +24,7 @@ def latency(entry: Mapping[str, Any], width: int) -> str:
     rows = list(entry["rows"].items())
     end = 1.15 * max(figures["p99_ms"] for _, figures in rows)
     left = 10 if narrow else 130
-    x = Scale(0, end, left, width - (10 if narrow else 180))
+    x = Scale(0, end, left, width - (10 if narrow else 150))
     bottom = len(rows) * row + 12
     parts = []
     for value in x.ticks(5 if narrow else 9):

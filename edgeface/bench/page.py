@@ -56,7 +56,8 @@ def _header(report: Mapping[str, Any]) -> list[str]:
 
 def _cpu(machine: Mapping[str, Any]) -> str:
     clusters = " + ".join(f"{len(one['cpus'])} × {one['name']}" for one in machine["clusters"])
-    known = [machine["model"], machine["cpu"], clusters, f"{machine['memory_bytes'] / 1e9:.1f} GB"]
+    memory = f"{machine['memory_bytes'] / 1e9:.1f} GB"
+    known = [machine["model"], machine["cpu"], clusters, machine["npu"], memory]
     return ", ".join(filter(None, known))
 
 
@@ -170,7 +171,7 @@ def _setting(report: Mapping[str, Any]) -> str:
         "system": f"{machine['os']}, {machine['arch']}",
         "governors": ", ".join(f"{name} {value}" for name, value in governors.items())
         or "not told by this kernel",
-        "method": f"{method['processes']} fresh processes, {method['warmup']} rounds to warm up, "
+        "method": f"fresh processes: {method['processes']}, rounds to warm up: {method['warmup']}, "
         f"picture {method['picture']}",
     }
     cells = "".join(f"<tr><td>{name}</td><td>{escape(v)}</td></tr>" for name, v in rows.items())

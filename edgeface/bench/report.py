@@ -69,6 +69,7 @@ def make_report(
 
 def machine(board: Board) -> dict[str, Any]:
     """Return what makes another machine of this kind comparable."""
+    npu = board.npu
     return {
         "board": board.name,
         "model": board.model,
@@ -78,7 +79,7 @@ def machine(board: Board) -> dict[str, Any]:
             {"name": one.name, "cpus": list(one.cpus), "max_khz": one.max_khz}
             for one in board.clusters
         ],
-        "npu": board.npu.kind if board.npu else None,
+        "npu": " ".join(filter(None, (npu.kind, npu.driver))) if npu else None,
         "memory_bytes": board.memory_bytes,
         "os": f"{platform.system()} {platform.release()}",
     }
