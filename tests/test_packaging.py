@@ -167,6 +167,7 @@ def test_metadata_names_version_pythons_and_three_dependencies(metadata, version
     assert sorted(needed) == ["numpy", "onnxruntime", "opencv-python-headless"]
     assert set(metadata.get_all("Provides-Extra")) == {
         "bench", "demo", "export", "lint", "litert", "signing", "test", "tflite",
+        "wheels",
     }  # fmt: skip
 
 
