@@ -12,10 +12,10 @@ RKNN_PYTHON ?= python3.11
 rknn_pip = $(RKNN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 native := $(wildcard csrc/*.* csrc/*/*.*) CMakeLists.txt setup.py pyproject.toml VERSION
 
-.PHONY: help setup demo test lint bench bench-peers performance sanitize arm-report arm-test emulated-boards rknn-env rknn-test litert-env litert-test system-packages
+.PHONY: help setup demo test lint bench bench-peers performance sanitize arm-report arm-test emulated-boards rknn-env rknn-test litert-env litert-test system-packages wheels
 
 help:
-	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | bench-peers | performance | sanitize | arm-report | arm-test | emulated-boards | rknn-env | rknn-test | litert-env | litert-test"
+	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | bench-peers | performance | sanitize | arm-report | arm-test | emulated-boards | rknn-env | rknn-test | litert-env | litert-test | wheels"
 
 # Everything that a developer needs: the runtime, the tests' and the training host's packages.
 setup: $(VENV)/.edgeface-test
@@ -32,6 +32,10 @@ lint: $(VENV)/.edgeface-test
 	$(python) -m ruff format --check .
 	$(VENV)/bin/clang-format --dry-run --Werror $(wildcard csrc/*.* csrc/*/*.* tests/arm/*.c tests/fakes/*.[ch])
 	$(VENV)/bin/shellcheck $(wildcard export/*/*.sh)
+
+# manylinux2014 wheels of edgeface for boards and PCs: docs/packages.md. Minutes at first.
+wheels: $(VENV)/.edgeface-wheels
+	$(python) -m boards wheels --out dist/wheels
 
 # Google's converter for TFLite of imported networks, in an environment of its own: 2.1 GB, minutes.
 litert-env: $(LITERT_VENV)/.litert
@@ -101,6 +105,11 @@ $(VENV)/.edgeface-test: $(native) export/requirements.txt export/requirements-im
 	@echo "Building edgeface and installing its test packages into $(VENV): minutes at first ..."
 	$(pip_install) --editable '.[demo,test]' --requirement export/requirements.txt \
 	  --requirement export/requirements-importers.txt
+	@touch $@
+
+$(VENV)/.edgeface-wheels: $(native) | $(VENV)/pyvenv.cfg
+	@echo "Installing what wheels are built with into $(VENV) ..."
+	$(pip_install) --editable '.[wheels]'
 	@touch $@
 
 $(VENV)/.edgeface-bench: $(native) export/requirements.txt | $(VENV)/pyvenv.cfg
