@@ -69,6 +69,8 @@ EXPORT_MAY_IMPORT = {"edgeface.bundle", "edgeface.align", "edgeface.roc"}
 # prints a bundle's errors in one line.
 EXPORT_ALSO = {
     "litert.convert": {"edgeface.backends.tflite"},
+    "nbg.header": {"edgeface.backends.nbg_file"},  # what a board accepts is what is checked here
+    "nbg.kit": {"edgeface.backends.nbg_file"},
     "tflite.convert": {"edgeface.backends.tflite"},
     "rknn.header": {"edgeface.backends.rknn_file"},
     "verify.embed": {"edgeface._native"},

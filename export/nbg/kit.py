@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+from edgeface.backends.nbg_file import CHIPS
 from export.artefact import Artefact
-from export.nbg.header import CHIPS
 from export.nbg.simulate import PRESET, write_simulation
 from export.source import INPUT, OUTPUT, Source
 from export.static_graph import STEMS, write_static

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from edgeface.backends.nbg_file import CHIPS, LAYOUT
 from export.__main__ import main
 from export.errors import ExportError
-from export.nbg.header import CHIPS, LAYOUT, check_chip, read_header
+from export.nbg.header import check_chip, read_header
 
 
 def nb_file(*, chip: int = CHIPS["t527"], counts: tuple = (39, 41, 1, 1)) -> bytes:
