@@ -27,8 +27,7 @@ PUBLIC_NAMES_LIMIT = 15  # beside __version__, which every package has
 
 # Lowest first. A module imports from its own layer and from those below it.
 LAYERS = [
-    ["errors", "schema", "toml", "board_root"],
-    ["_imageheader", "_reference", "_reference_head", "_native"],
+    ["errors", "schema", "toml", "_imageheader", "_reference", "_reference_head", "_native"],
     ["image", "container", "manifest", "npz", "signature", "bundle_*", "backends", "backends.*"],
     ["bundle"],
     ["board", "board_*"],
@@ -43,7 +42,7 @@ LAYERS = [
 ]
 # Narrower than their layer: these meet the rest of edgeface here and nowhere else.
 ONLY = {
-    "backends*": ["errors", "board_root", "backends", "backends.*"],
+    "backends*": ["errors", "backends", "backends.*"],
     "board*": ["errors", "manifest", "toml", "backends.npu", "board_*"],
     "bundle*": ["errors", "container", "manifest", "npz", "signature", "bundle_*"],
     "signature": ["errors"],

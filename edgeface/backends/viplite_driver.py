@@ -8,8 +8,8 @@ import threading
 from typing import Any
 
 from edgeface.backends import viplite_abi as abi
+from edgeface.backends.npu import board_root, find_vipcore
 from edgeface.backends.vendor import load_library
-from edgeface.board_root import board_root
 from edgeface.errors import BackendUnavailableError, InferenceError
 
 LIBRARIES = ("libVIPlite.so", "libNBGlinker.so")  # 1.13 and 2
@@ -19,7 +19,6 @@ INSTALL = (
     f"take it from your board's image or vendor (docs/npu.md says which), or set {VARIABLE} to its "
     "path"
 )
-NODE = "dev/vipcore"
 NEWEST = 2  # major version whose interface this is
 _ADVICE = {
     abi.TIMED_OUT: "is the NPU busy or stuck? EDGEFACE_NPU_TIMEOUT_MS allows more time",
@@ -145,13 +144,13 @@ def _known(library: ctypes.CDLL) -> Driver:
 
 
 def _require_node() -> None:
-    node = board_root() / NODE
-    if not node.exists():
+    node = find_vipcore()
+    if node is None:
         raise BackendUnavailableError(
-            f"no {node}: this chip has no such NPU (an A527 has none), or its driver is not "
+            "no /dev/vipcore: this chip has no such NPU (an A527 has none), or its driver is not "
             "loaded: modprobe vipcore, or sunxi_npu; mainline kernels do not have it"
         )
-    if not os.access(node, os.R_OK | os.W_OK):
+    if not os.access(board_root() / node.lstrip("/"), os.R_OK | os.W_OK):
         raise BackendUnavailableError(
             f"{node} may not be read and written by this user: install the udev rule of edgeface's "
             "kit (70-edgeface.rules), then: usermod --append --groups render USER"

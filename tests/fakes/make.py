@@ -25,8 +25,9 @@ SOURCES = Path(__file__).parent
 COMPILERS = {"x86-64": "cc", "aarch64": "aarch64-linux-gnu-gcc"}
 # No contraction to fused multiply-adds: every architecture then gives the same numbers.
 FLAGS = ("-shared", "-fPIC", "-O3", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror")
-FAKES = {"rknn": "tests.fakes.rknn_fake"}
-"""Runtime → module of its fake. `LIBRARIES` is file name → C sources; `write_artefact(network,
+FAKES = {"rknn": "tests.fakes.rknn_fake", "nbg": "tests.fakes.viplite_fake"}
+"""Runtime → module of its fake. `LIBRARIES` is file name → C sources, or
+libraries made before it; `write_artefact(network,
 stage, folder)` writes the model file around a network file and returns its
 `export.artefact.Artefact`; `write_root(root)` writes the files of /sys and /dev by which the
 runtime finds its NPU."""
@@ -108,8 +109,9 @@ def _network(bundle) -> bytes:
 
 
 def _compile(library: Path, sources: tuple[str, ...], arch: str) -> None:
-    files = [str(SOURCES / name) for name in sources]
-    subprocess.run([COMPILERS[arch], *FLAGS, "-o", str(library), *files, "-lm"], check=True)
+    files = [str((library.parent if ".so" in name else SOURCES) / name) for name in sources]
+    named = ("-Wl,-soname," + library.name, "-o", str(library))
+    subprocess.run([COMPILERS[arch], *FLAGS, *named, *files, "-lm"], check=True)
 
 
 def main() -> None:
