@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgeface.board import Board
 from edgeface.bundle_check import require_board, require_hashes, require_sizes
 from edgeface.bundle_summary import model_id, summarise, threshold_at
 from edgeface.container import (
@@ -36,6 +37,7 @@ from edgeface.signature import (
 )
 
 DEFAULT_BUNDLE = Path(__file__).with_name("models") / "default.efb"
+THIS_BOARD = "this"
 _MANIFEST_LIMIT_BYTES = 1 << 20
 
 
@@ -68,7 +70,7 @@ class Bundle:
         cls,
         path: str | Path | None = None,
         *,
-        board: str | None = "any",
+        board: str | None = THIS_BOARD,
         public_key: str | Path | None = None,
     ) -> Bundle:
         """Open and check a bundle.
@@ -78,9 +80,9 @@ class Bundle:
         path : str, Path or None
             An ``.efb`` file; None is the default bundle shipped inside the package.
         board : str or None
-            The board it shall run on, for example ``"rk3576"``. A bundle that lists ``"any"``
-            runs everywhere; one that does not must list ``board``. None asks for no board, for
-            tools that do not run it.
+            The board it shall run on, for example ``"rk3576"``; ``"this"`` is the one that
+            `edgeface.Board.detect` finds. A bundle that lists ``"any"`` runs everywhere; one that
+            does not must list ``board``. None asks for no board, for tools that do not run it.
         public_key : str, Path or None
             PEM file of the key that must have signed it, or a folder of such; None checks no
             signature.
@@ -98,6 +100,8 @@ class Bundle:
             anything in the manifest is believed.
         BundleIncompatibleError
             Made for other boards.
+        BoardError
+            It is not for all boards, and which this one is cannot be said.
         """
         place = DEFAULT_BUNDLE if path is None else Path(path)
         if path is None and not place.exists():
@@ -115,6 +119,8 @@ class Bundle:
         if keys is not None:
             signed_by = check_signatures(data, signatures, keys=keys, source=str(place))
         manifest = parse_manifest(data, source=str(place))
+        if board == THIS_BOARD and "any" not in manifest["compatible"]:
+            board = Board.detect().name
         require_board(manifest, board, path=place)
         require_sizes(manifest, sizes, path=place)
         require_hashes(manifest, member_hashes(place, BUNDLE), path=place)

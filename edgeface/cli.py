@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgeface.cli_output import UsageError, print_json
-from edgeface.errors import EdgeFaceError
+from edgeface.errors import BoardError, EdgeFaceError
 from edgeface.manifest import RUNTIMES, VARIANTS
 
 # Each module has add_arguments(parser) and run(args) -> exit code, and is imported only when its
@@ -30,6 +30,8 @@ COMMANDS = {
     "bench": ("edgeface.cli_bench", "measure speed here: stages, or embedder files"),
     "tune": ("edgeface.cli_tune", "measure, and run the embedder the fastest accurate way"),
 }
+
+_CHOOSE_CPUS = ("bench", "tune")  # they measure several sets
 
 _EPILOG = """\
 examples:
@@ -71,9 +73,28 @@ def _run(args: argparse.Namespace) -> int:
         _native.active_isa()
     except ValueError as error:  # EDGEFACE_ISA names none of them
         raise UsageError(error) from error
+    if args.command != "doctor":  # which says what is wrong with the settings
+        _apply_settings(args)
     # OpenCV's own pool makes small crops slower, much so on a busy board.
-    cv2.setNumThreads(args.threads)
+    cv2.setNumThreads(args.threads or 1)
     return importlib.import_module(COMMANDS[args.command][0]).run(args)
+
+
+def _apply_settings(args: argparse.Namespace) -> None:
+    """Take threads that the command line leaves open, and keep to the CPUs that are configured."""
+    from edgeface.configured import settings, settings_path
+
+    configured = settings()
+    args.threads = args.threads or configured.threads or 1
+    if configured.cpus is None or args.command in _CHOOSE_CPUS:
+        return
+    try:
+        os.sched_setaffinity(0, configured.cpus)
+    except OSError as error:
+        raise BoardError(
+            f"{settings_path()}: cpus {list(configured.cpus)} cannot be used here "
+            f"({error.strerror}); expected some of 0 to {(os.cpu_count() or 1) - 1}"
+        ) from error
 
 
 def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
@@ -112,17 +133,22 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: $EDGEFACE_PUBLIC_KEY, else no signature is asked for)",
     )
     parser.add_argument(
-        "--threads", type=positive, default=1, metavar="N", help="CPU threads (default: 1)"
+        "--threads",
+        type=positive,
+        metavar="N",
+        help="CPU threads (default: as configured by 'edgeface tune', else 1)",
     )
     parser.add_argument(
         "--variant",
         choices=VARIANTS,
-        help="embedder as one network, or backbone and native head (default: the bundle's choice)",
+        help="embedder as one network, or backbone and native head (default: as configured, else "
+        "the bundle's choice)",
     )
     parser.add_argument(
         "--runtime",
         choices=RUNTIMES,
-        help="what runs the embedder, where the bundle has it for several (default: onnx)",
+        help="what runs the embedder, where the bundle has it for several (default: as configured, "
+        "else the board's best; 'edgeface info' says which)",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import platform
+from dataclasses import asdict
 from typing import Any
 
 import cv2
@@ -11,9 +12,13 @@ import numpy as np
 
 import edgeface
 from edgeface import _native
+from edgeface.artefact import choose
 from edgeface.backends import onnx, tflite
+from edgeface.board import Board
+from edgeface.bundle import Bundle
 from edgeface.cli_output import print_json, signature_text
-from edgeface.configured import open_bundle
+from edgeface.configured import open_bundle, settings, settings_path
+from edgeface.errors import BundleIncompatibleError
 
 _EPILOG = """\
 examples:
@@ -29,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print what is installed and return 0."""
-    bundle = open_bundle(args.bundle, public_key=args.public_key)
+    bundle = open_bundle(args.bundle, public_key=args.public_key, board=None)
+    board = Board.detect()
     report: dict[str, Any] = {
         "version": edgeface.__version__,
         "python": platform.python_version(),
@@ -41,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
             "tflite": tflite.runtime_version(),
         },
         "native": {"isa": _native.active_isa(), "supported": list(_native.supported_isas())},
+        "board": asdict(board),
+        "embedder": _choice(args, bundle, board),
         "bundle": bundle.describe(),
     }
     if args.json:
@@ -48,6 +56,24 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print_text(report)
     return 0
+
+
+def _choice(args: argparse.Namespace, bundle: Bundle, board: Board) -> dict[str, Any]:
+    """Say which file of the embedder a command with these options runs here, and why."""
+    configured = settings()
+    wanted = configured.overridden(runtime=args.runtime, variant=args.variant, threads=args.threads)
+    try:
+        choice = choose(bundle, board, variant=wanted.variant, runtime=wanted.runtime)
+    except BundleIncompatibleError as error:
+        return {"runs": None, "because": str(error), "passed_over": {}}
+    from_settings = args.runtime is None and configured.runtime is not None
+    return {
+        "runs": choice.artefact.title,
+        "because": f"set in {settings_path()}" if from_settings else choice.because,
+        "passed_over": dict(choice.passed_over),
+        "threads": wanted.threads or 1,
+        "cpus": wanted.cpus,
+    }
 
 
 def _print_text(report: dict[str, Any]) -> None:
@@ -59,6 +85,8 @@ def _print_text(report: dict[str, Any]) -> None:
     print(f"edgeface {report['version']} on Python {report['python']} ({report['machine']})")
     print(f"  runtime    {runtime}")
     print(f"  native     {native['isa']} (this CPU runs {', '.join(native['supported'])})")
+    _print_board(report["board"])
+    _print_choice(report["embedder"])
     print(f"  bundle     {bundle['name']} {bundle['version']}, {bundle['bytes'] / 1e6:.2f} MB")
     print(f"             {bundle['path']}")
     print(f"  signature  {signature_text(bundle['signature'])}")
@@ -72,6 +100,24 @@ def _print_text(report: dict[str, Any]) -> None:
     for kind in ("data", "teachers"):
         for entry in bundle["licences"][kind]:
             print(f"             {kind}: {entry['name']} ({entry['licence']}): {entry['use']}")
+
+
+def _print_board(board: dict[str, Any]) -> None:
+    npu = board["npu"]
+    model = f" ({board['model']})" if board["model"] else ""
+    print(f"  board      {board['name']}{model}, {board['memory_bytes'] / 2**30:.1f} GiB")
+    for cluster in board["clusters"]:
+        clock = f", {cluster['max_khz'] / 1000:.0f} MHz" if cluster["max_khz"] else ""
+        governor = f", {cluster['governor']}" if cluster["governor"] else ""
+        print(f"             {len(cluster['cpus'])} x {cluster['name']}{clock}{governor}")
+    if npu:
+        print(f"             NPU {npu['kind']} {npu['driver'] or ''} at {npu['node']}")
+
+
+def _print_choice(choice: dict[str, Any]) -> None:
+    print(f"  runs       {choice['runs'] or 'nothing'}: {choice['because']}")
+    for name, reason in choice["passed_over"].items():
+        print(f"             not {name}: {reason}")
 
 
 def _print_variants(stage: dict[str, Any]) -> None:

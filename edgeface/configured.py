@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeface.board_root import board_root
-from edgeface.bundle import Bundle
+from edgeface.bundle import THIS_BOARD, Bundle
 from edgeface.container import replacing
 from edgeface.errors import BoardError
 from edgeface.manifest import RUNTIMES, VARIANTS
@@ -58,11 +58,24 @@ class Settings:
     threads: int | None = None
     cpus: tuple[int, ...] | None = None
 
+    def overridden(
+        self, *, runtime: str | None, variant: str | None, threads: int | None
+    ) -> Settings:
+        """Return these with what a caller named; a variant set for another runtime is left out."""
+        same = runtime is None or runtime == self.runtime
+        return Settings(
+            runtime=runtime or self.runtime,
+            variant=variant or (self.variant if same else None),
+            threads=self.threads if threads is None else threads,
+            cpus=self.cpus,
+        )
+
 
 def open_bundle(
     bundle: str | os.PathLike[str] | Bundle | None = None,
     *,
     public_key: str | os.PathLike[str] | None = None,
+    board: str | None = THIS_BOARD,
 ) -> Bundle:
     """Open a bundle as this machine is configured.
 
@@ -74,6 +87,8 @@ def open_bundle(
     public_key
         PEM file, or folder of them, as ``Bundle.open`` says. None takes EDGEFACE_PUBLIC_KEY's;
         without that nothing is asked of signatures. Set but empty is an error.
+    board
+        As ``Bundle.open`` says; an open `Bundle` was checked then.
 
     Raises
     ------
@@ -86,7 +101,7 @@ def open_bundle(
     if isinstance(bundle, Bundle):
         return bundle if key is None else bundle.checked_with(key)
     chosen = bundle if bundle is not None else os.environ.get("EDGEFACE_BUNDLE") or None
-    return Bundle.open(chosen, public_key=key)
+    return Bundle.open(chosen, board=board, public_key=key)
 
 
 def settings_path() -> Path:

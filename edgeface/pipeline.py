@@ -12,8 +12,9 @@ import numpy as np
 from edgeface.align import TEMPLATE_SIZE, align
 from edgeface.artefact import Artefact, choose_artefact
 from edgeface.backends import Backend, open_backend
+from edgeface.board import Board
 from edgeface.bundle import Bundle
-from edgeface.configured import open_bundle
+from edgeface.configured import open_bundle, settings
 from edgeface.detect import Detection, Detector
 from edgeface.embed import Embedder
 from edgeface.errors import BundleIncompatibleError, NoFaceError
@@ -57,7 +58,7 @@ class Pipeline:
         cls,
         bundle: str | os.PathLike[str] | Bundle | None = None,
         *,
-        threads: int = 1,
+        threads: int | None = None,
         variant: str | None = None,
         runtime: str | None = None,
         public_key: str | os.PathLike[str] | None = None,
@@ -70,12 +71,15 @@ class Pipeline:
             An ``.efb`` file or an open `Bundle`. None takes the file that the environment
             variable EDGEFACE_BUNDLE names, else the bundle shipped in the package.
         threads
-            CPU threads of one inference, at least 1.
+            CPU threads of one inference, at least 1. None takes this machine's settings', else 1.
         variant
-            "whole", "split", or None for the bundle's choice. Their embeddings compare.
+            "whole", "split", or None for the settings', else the bundle's choice. Their embeddings
+            compare.
         runtime
-            What runs the embedder: "onnx", "tflite", or None for the bundle's choice. Their
-            embeddings compare too. The detector runs on what the bundle has it for.
+            What runs the embedder: "onnx", "tflite", "rknn" or "nbg". None takes the settings',
+            else the best that this board has and the bundle has a file for (`edgeface info` says
+            which, and why). Their embeddings compare too. The detector runs on what the bundle
+            has it for.
         public_key
             PEM file of the key that must have signed the bundle, or a folder of such. None takes
             EDGEFACE_PUBLIC_KEY's; without that no signature is asked for.
@@ -89,9 +93,15 @@ class Pipeline:
             without the signature asked for, or a failed self-test.
         BackendError
             The inference runtime is missing or refused a model.
+        BoardError
+            This machine's settings or its board.toml are wrong.
         """
         bundle = open_bundle(bundle, public_key=public_key)
-        artefact = choose_artefact(bundle, variant=variant, runtime=runtime)
+        wanted = settings().overridden(runtime=runtime, variant=variant, threads=threads)
+        artefact = choose_artefact(
+            bundle, variant=wanted.variant, runtime=wanted.runtime, board=Board.detect()
+        )
+        threads = 1 if wanted.threads is None else wanted.threads
         _require_crop_size(artefact, bundle)
         stage = bundle.stage("detector")
         model = bundle.read(stage["file"])

@@ -29,8 +29,8 @@ PUBLIC_NAMES_LIMIT = 15  # beside __version__, which every package has
 LAYERS = [
     ["errors", "schema", "toml", "_imageheader", "_reference", "_reference_head", "_native"],
     ["image", "container", "manifest", "npz", "signature", "bundle_*", "backends", "backends.*"],
-    ["bundle"],
     ["board", "board_*"],
+    ["bundle"],
     ["configured"],
     ["index_arrays", "kernels", "artefact"],
     ["index", "index_*"],
@@ -44,7 +44,7 @@ LAYERS = [
 ONLY = {
     "backends*": ["errors", "backends", "backends.*"],
     "board*": ["errors", "manifest", "toml", "backends.npu", "board_*"],
-    "bundle*": ["errors", "container", "manifest", "npz", "signature", "bundle_*"],
+    "bundle*": ["errors", "container", "manifest", "npz", "signature", "board", "bundle_*"],
     "signature": ["errors"],
     "gallery*": ["errors", "schema", "container", "_native", "index", "gallery_*"],
     "index*": ["errors", "schema", "container", "_native", "index_*"],
