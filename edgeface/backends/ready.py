@@ -41,6 +41,8 @@ def find_library(runtime: str) -> str | None:
     """Return the file of an NPU's library ("rknn" or "nbg"), or None where there is none."""
     variable, names = _LIBRARIES[runtime]
     chosen = os.environ.get(variable)
+    if chosen and "/" not in chosen:  # ld.so knows where
+        return chosen
     places = [chosen] if chosen else [f"{folder}/{name}" for name in names for folder in _folders()]
     return next((place for place in places if os.path.isfile(place)), None)
 

@@ -22,6 +22,7 @@ def write_tree(folder: Path, name: str) -> Path:
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(content, Path):
+            file.unlink(missing_ok=True)
             file.symlink_to(os.path.relpath(folder / content, file.parent))
         else:
             file.write_text(content)

@@ -10,6 +10,8 @@ import json
 import struct
 from pathlib import Path
 
+from tests.board.trees import write_tree
+
 LIBRARIES = {"librknnrt.so": ("rknnrt.c", "network.c")}
 FILE = "backbone.rknn"
 DRIVER = "0.9.8"
@@ -57,26 +59,5 @@ def rknn_file(body: bytes, *, platforms: tuple[str, ...] = ("rk3576",)) -> bytes
 
 def write_root(root: Path) -> None:
     """Write the tree of an RK3576: renderD128 is its GPU, renderD129 its NPU."""
-    for node, device, driver in (
-        ("renderD128", "27800000.gpu", "mali"),
-        ("renderD129", "27700000.npu", "RKNPU"),
-    ):
-        drivers = root / "sys" / "bus" / "platform" / "drivers" / driver
-        devices = root / "sys" / "devices" / "platform" / device
-        drm = root / "sys" / "class" / "drm" / node
-        for made in (drivers, devices, drm, root / "dev" / "dri"):
-            made.mkdir(parents=True, exist_ok=True)
-        _link(devices / "driver", f"../../../bus/platform/drivers/{driver}")
-        _link(drm / "device", f"../../../devices/platform/{device}")
-        (root / "dev" / "dri" / node).touch()
-    module = root / "sys" / "module" / "rknpu"
-    module.mkdir(parents=True, exist_ok=True)
-    (module / "version").write_text(f"{DRIVER}\n")
-    tree = root / "proc" / "device-tree"
-    tree.mkdir(parents=True, exist_ok=True)
-    (tree / "compatible").write_bytes(b"vendor,board\0rockchip,rk3576\0")
-
-
-def _link(path: Path, target: str) -> None:
-    if not path.is_symlink():
-        path.symlink_to(target)
+    write_tree(root, "rk3576_vendor")
+    (root / "sys/module/rknpu/version").write_text(f"{DRIVER}\n")

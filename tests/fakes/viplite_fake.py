@@ -13,6 +13,7 @@ from pathlib import Path
 
 from edgeface.backends import viplite_abi as abi
 from edgeface.backends.nbg_file import CHIPS, LAYOUT, MAGIC
+from tests.board.trees import write_tree
 
 _OWN = ("viplite.c", "viplite_tensor.c", "network.c")
 LIBRARIES = {
@@ -85,8 +86,4 @@ def nb_file(
 
 def write_root(root: Path) -> None:
     """Write the tree of a T527."""
-    (root / "dev").mkdir(parents=True, exist_ok=True)
-    (root / "dev" / "vipcore").touch()
-    tree = root / "proc" / "device-tree"
-    tree.mkdir(parents=True, exist_ok=True)
-    (tree / "compatible").write_bytes(b"vendor,board\0allwinner,sun55i-t527\0")
+    write_tree(root, "t527_vendor")
