@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from collections.abc import Mapping
 from types import TracebackType
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgeface.backends.finite import require_finite
+from edgeface.backends.fresh import FreshRuns
 from edgeface.backends.nbg_file import DamagedFileError, NbgHeader, read_header
 from edgeface.backends.vendor import require_versions
 from edgeface.backends.viplite_buffer import Buffer
@@ -65,11 +67,14 @@ class VipliteBackend:
         except EdgeFaceError:
             driver.close()
             raise
+        self._lock = threading.Lock()
         self._network = Network(driver, model_bytes, time_out_ms=time_out_ms, name=name)
         self._freed = weakref.finalize(self, self._network.close)  # where nobody closes it
         try:
             self._table = _pixel_table(self._network.input, self._size, name)
             _require_real(self._network.output, name)
+            self._fresh = FreshRuns(name=name, update="VIPLite and its kernel driver")
+            self._fresh.start(self._once, self._size)
         except InferenceError:
             self.close()
             raise
@@ -92,14 +97,15 @@ class VipliteBackend:
         ValueError, TypeError
             Names, shapes or dtypes that are not the model's; the NPU is not asked.
         InferenceError
-            The backend is closed, a step failed or timed out, or the output holds NaN or Inf or
-            was not written.
+            The backend is closed, a step failed or timed out, or the output holds NaN or Inf,
+            was not written, or is an earlier one.
         """
         pixels = self._checked(inputs)
         shape = self._network.output.shape[1:] or (1,)
         found = np.empty((len(pixels), *shape), np.float32)
-        for row, picture in enumerate(pixels):
-            found[row] = self._network.run(self._table[picture])[0]
+        with self._lock:
+            for row, picture in enumerate(pixels):
+                found[row] = self._fresh.run(self._once, picture)
         require_finite(found, name=self._name, output=self._output)
         return {self._output: found}
 
@@ -117,6 +123,9 @@ class VipliteBackend:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _once(self, picture: np.ndarray) -> np.ndarray:
+        return self._network.run(self._table[picture])[0]
 
     def _checked(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         if list(inputs) != [self._input]:

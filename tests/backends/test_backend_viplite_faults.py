@@ -122,3 +122,25 @@ def test_the_fake_gives_the_old_result_where_a_flush_is_missing(vip: FakeVip, mo
         assert vip.library.vip_run_network(handle) == 0
         assert flush(network.output.handle, abi.FROM_DEVICE) == 0
         assert np.array_equal(network.output.read(), reckoned(old)[0][None])
+
+
+def test_an_earlier_result_is_never_an_answer(
+    vip: FakeVip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened() as backend:
+        rows = pictures(1)
+        backend.run(rows)
+        monkeypatch.setenv(WORDS, "stale")
+        with pytest.raises(InferenceError, match="the previous picture's output") as caught:
+            backend.run(pictures(1, seed=1))
+        assert caught.value.step == "embedder stale output"
+    with pytest.raises(InferenceError, match="the previous picture's output"):
+        opened()
+    assert vip.alive == 0
+
+
+def test_pictures_that_the_network_cannot_tell_apart_are_answered(vip: FakeVip) -> None:
+    bright = {"image": np.full((2, 8, 8, 3), 210, np.uint8)}
+    bright["image"][1] = 230  # both are above what the network lets through
+    with opened() as backend:
+        assert np.array_equal(backend.run(bright)["feature"], reckoned(bright))
