@@ -43,10 +43,19 @@ def test_near_tie_goes_to_fewer_threads_then_to_the_higher_cosine() -> None:
     assert found.entry["name"] == "high" and "higher cosine" in found.why
 
 
-def test_noise_does_not_excuse_a_much_slower_one() -> None:
+def test_noise_does_not_excuse_a_much_slower_one_but_is_said() -> None:
     noisy = _entry("noisy", 8)
-    noisy["medians_ms"]["together"] = [4, 5, 8, 9, 12]
-    assert choose([_entry("fast", 5, threads=2), noisy]).entry["name"] == "fast"
+    noisy["medians_ms"]["together"] = [6, 5, 8, 9, 12]
+    fast = _entry("fast", 4, threads=2)
+    fast["medians_ms"]["together"] = [4, 4.1, 4.2, 9, 14]
+    found = choose([fast, noisy])
+    assert found.entry["name"] == "fast" and "not certain, by the noise, against 1 of 1 others" in found.why
+
+
+def test_process_that_was_disturbed_costs_a_configuration_nothing() -> None:
+    disturbed = _entry("disturbed", 5)
+    disturbed["medians_ms"]["together"] = [5, 11, 12, 13, 14]
+    assert choose([disturbed, _entry("slower", 6)]).entry["name"] == "disturbed"
 
 
 def test_refused_is_never_chosen_however_fast() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgeface.bench.difference import difference
+from edgeface.bench.difference import Difference, difference
 from edgeface.bench.stages import TOGETHER
 from edgeface.errors import BenchError
 
@@ -36,8 +36,9 @@ class Choice:
 def choose(entries: Sequence[Mapping[str, Any]]) -> Choice:
     """Pick the fastest of those measured; among near ties fewest threads, then highest cosine.
 
-    A near tie is one within `NEAR` of the fastest, or within `NOISY` and the noise.
-    Fewer threads leave CPUs to the camera and the door, and heat the board less.
+    Times are the medians of each one's quickest process: what disturbs a process only adds to its
+    time. A near tie is one within `NEAR` of the fastest, or within `NOISY` and the noise. Fewer
+    threads leave CPUs to the camera and the door, and heat the board less.
 
     Raises
     ------
@@ -51,23 +52,34 @@ def choose(entries: Sequence[Mapping[str, Any]]) -> Choice:
     fastest = min(candidates, key=_time)
     ties = [one for one in candidates if one is fastest or _near(fastest, one)]
     chosen = min(ties, key=lambda one: (one["threads"], -one["selftest_cosine"], _time(one)))
-    return Choice(chosen, _why(chosen, fastest, len(ties)))
+    others = [one for one in candidates if one is not chosen]
+    return Choice(chosen, f"{_why(chosen, fastest, len(ties))}; {_figures(chosen, others)}")
 
 
 def _time(entry: Mapping[str, Any]) -> float:
-    return entry["rows"][TOGETHER]["p50_ms"]
+    return min(entry["medians_ms"][TOGETHER])
 
 
 def _near(fastest: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    found = difference(fastest["medians_ms"][TOGETHER], other["medians_ms"][TOGETHER])
-    return found.value < (NOISY if found.low <= 1 else NEAR)
+    within_noise = _ratio(fastest, other).low <= 1
+    return _time(other) / _time(fastest) < (NOISY if within_noise else NEAR)
+
+
+def _ratio(first: Mapping[str, Any], other: Mapping[str, Any]) -> Difference:
+    return difference(first["medians_ms"][TOGETHER], other["medians_ms"][TOGETHER])
 
 
 def _why(chosen: Mapping[str, Any], fastest: Mapping[str, Any], ties: int) -> str:
-    cosine = f"self-test cosine {chosen['selftest_cosine']:.4f}"
     if ties == 1:
-        return f"fastest of all, beyond the noise; {cosine}"
+        return "fastest of all"
     if chosen is fastest:
-        return f"fastest of {ties} that are as fast within the noise or 3 %; {cosine}"
+        return f"fastest of {ties} that are about as fast"
     better = "fewer threads" if chosen["threads"] < fastest["threads"] else "the higher cosine"
-    return f"as fast as {fastest['name']} within the noise or 3 %, with {better}; {cosine}"
+    return f"about as fast as {fastest['name']}, with {better}"
+
+
+def _figures(chosen: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str:
+    unsure = sum(_ratio(chosen, one).low <= 1 for one in others)
+    noise = f"; not certain, by the noise, against {unsure} of {len(others)} others" if unsure else ""
+    cosine = f"self-test cosine {chosen['selftest_cosine']:.4f}"
+    return f"{_time(chosen):.3f} ms in its quickest process, {cosine}{noise}"
