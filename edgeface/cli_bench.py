@@ -154,13 +154,10 @@ def _configurations(args: argparse.Namespace, bundle: Bundle) -> list[Configurat
     board = Board.detect()
     if args.sweep:
         return sweep_configurations(args, bundle, board)
-    configured = settings()  # what is measured is what a pipeline here would run
-    artefact = choose_artefact(
-        bundle,
-        variant=args.variant or configured.variant,
-        runtime=args.runtime or configured.runtime,
-    )
-    place = chosen_place(args, board) or place_of(board, configured.cpus)
+    # What is measured is what Pipeline.open would run here.
+    wanted = settings().overridden(runtime=args.runtime, variant=args.variant, threads=args.threads)
+    artefact = choose_artefact(bundle, variant=wanted.variant, runtime=wanted.runtime, board=board)
+    place = chosen_place(args, board) or place_of(board, wanted.cpus)
     return [Configuration(artefact, args.threads, require_allowed(place))]
 
 
@@ -173,7 +170,7 @@ def sweep_configurations(
     files = [
         file
         for file in artefacts(bundle)
-        if {"any", board.name}.intersection(file.boards)
+        if file.runs_on(board)
         and args.variant in (None, file.variant)
         and args.runtime in (None, file.runtime)
     ]

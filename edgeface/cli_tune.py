@@ -51,7 +51,9 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--processes {args.processes}: near ties take at least {LEAST} to tell")
     bundle = open_bundle(args.bundle, public_key=args.public_key)
     board = Board.detect()
-    found = [one for one in sweep_configurations(args, bundle, board) if _reachable(bundle, one)]
+    found = [
+        one for one in sweep_configurations(args, bundle, board) if _reachable(bundle, board, one)
+    ]
     plan = Plan(args.processes, runs=1 << 31, seconds=args.seconds / args.processes)
     report = measure("sweep", bundle, found, plan, public_key=args.public_key)
     choice = choose(report["configurations"])
@@ -75,10 +77,10 @@ def settings_of(entry: dict[str, Any]) -> Settings:
     )
 
 
-def _reachable(bundle: Bundle, configuration: Configuration) -> bool:
+def _reachable(bundle: Bundle, board: Board, configuration: Configuration) -> bool:
     """Whether a runtime and a variant, which are what settings hold, name just this file."""
     mine = configuration.artefact
-    chosen = choose_artefact(bundle, variant=mine.variant, runtime=mine.runtime)
+    chosen = choose_artefact(bundle, variant=mine.variant, runtime=mine.runtime, board=board)
     return chosen.file == mine.file
 
 

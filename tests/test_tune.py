@@ -12,6 +12,7 @@ from edgeface.bundle import Bundle
 from edgeface.cli import main
 from edgeface.configured import settings
 from edgeface.errors import BenchError
+from edgeface.pipeline import Pipeline
 from tests.bench_reports import damaged_head
 
 QUICK = ["tune", "--seconds", "0.2", "--processes", "4", "--sweep-threads", "1"]
@@ -49,7 +50,10 @@ def test_noise_does_not_excuse_a_much_slower_one_but_is_said() -> None:
     fast = _entry("fast", 4, threads=2)
     fast["medians_ms"]["together"] = [4, 4.1, 4.2, 9, 14]
     found = choose([fast, noisy])
-    assert found.entry["name"] == "fast" and "not certain, by the noise, against 1 of 1 others" in found.why
+    assert (
+        found.entry["name"] == "fast"
+        and "not certain, by the noise, against 1 of 1 others" in found.why
+    )
 
 
 def test_process_that_was_disturbed_costs_a_configuration_nothing() -> None:
@@ -93,11 +97,13 @@ def test_too_few_processes_are_wrong_usage(capsys) -> None:
     assert "at least 4" in capsys.readouterr().err
 
 
-def test_bench_measures_what_was_tuned(tmp_path: Path, monkeypatch, capsys) -> None:
+def test_pipeline_and_bench_run_what_was_tuned(tmp_path: Path, monkeypatch, capsys) -> None:
     file = tmp_path / "edgeface.toml"
     monkeypatch.setenv("EDGEFACE_CONFIG", str(file))
     assert main([*QUICK, "--runtime", "onnx", "--variant", "split"]) == 0
     assert f"written: {file}" in capsys.readouterr().out
+    with Pipeline.open() as pipeline:
+        assert (pipeline.runtime, pipeline.variant) == ("onnx", "split")
     assert main(["bench", "--runs", "4", "--processes", "1", "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)["configurations"]
     assert (found["runtime"], found["variant"]) == ("onnx", "split")

@@ -80,6 +80,8 @@ def _why(chosen: Mapping[str, Any], fastest: Mapping[str, Any], ties: int) -> st
 
 def _figures(chosen: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str:
     unsure = sum(_ratio(chosen, one).low <= 1 for one in others)
-    noise = f"; not certain, by the noise, against {unsure} of {len(others)} others" if unsure else ""
+    noise = (
+        f"; not certain, by the noise, against {unsure} of {len(others)} others" if unsure else ""
+    )
     cosine = f"self-test cosine {chosen['selftest_cosine']:.4f}"
     return f"{_time(chosen):.3f} ms in its quickest process, {cosine}{noise}"
