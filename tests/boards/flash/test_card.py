@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,40 @@ def test_every_mounted_disk_of_this_machine_is_refused(image: Path) -> None:
         if facts["mountpoint"]:
             with pytest.raises(BoardsError, match="never written|mounted at|swap"):
                 open_target(Path(facts["path"]), image=image, fixed=True)
+
+
+@pytest.fixture
+def loop_device(tmp_path: Path) -> Iterator[Path]:
+    """A real block device, 4 MiB."""
+    file = tmp_path / "loop"
+    file.write_bytes(USED[: 4 << 20])
+    made = subprocess.run(
+        ["losetup", "--find", "--show", str(file)], capture_output=True, text=True
+    )
+    if made.returncode:
+        pytest.skip(f"no loop device to be had: {made.stderr.strip()}")
+    yield Path(made.stdout.strip())
+    subprocess.run(["losetup", "--detach", made.stdout.strip()], check=True)
+
+
+def test_block_device_is_written_and_read_back(image: Path, loop_device: Path) -> None:
+    assert flash(image, loop_device, "--write") == 0
+    assert loop_device.read_bytes()[: image.stat().st_size] == image.read_bytes()
+
+
+def test_block_device_that_is_mounted_is_refused(
+    image: Path, loop_device: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "mounted"
+    place.mkdir()
+    subprocess.run(["mke2fs", "-q", "-F", loop_device], check=True)
+    if subprocess.run(["mount", loop_device, place]).returncode:
+        pytest.skip("only root mounts")
+    try:
+        assert flash(image, loop_device, "--write") == 1
+    finally:
+        subprocess.run(["umount", place], check=True)
+    assert f"{loop_device} is mounted at {place}; umount it first" in capsys.readouterr().err
 
 
 def facts(**changed: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from boards.slot import HOME
 from tests.boards import slot_kits
 
 BOARD = "rk3576"
@@ -94,6 +95,13 @@ def base(root_ext4: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return disk(
         tmp_path_factory.mktemp("base") / "debian.img", root_ext4, script=script, size=153 << 20
     )
+
+
+def emulated(root: Path, *words: str) -> list[str | Path]:
+    """Command line of slot a's edgeface, by the image's own interpreter on an emulated A72."""
+    run = "import sys; sys.path.insert(0, sys.argv.pop(1)); from edgeface.cli import main; "
+    python = ["qemu-aarch64", "-cpu", "cortex-a72", "-L", root, root / "usr/bin/python3.11"]
+    return [*python, "-B", "-c", f"{run}sys.exit(main())", root / HOME / "slots/a/site", *words]
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from tests.boards.image.conftest import (
     LOADER_PLACE,
     ROOT_START,
     disk,
+    emulated,
     rk3576_kit,
     shell,
 )
@@ -90,25 +91,13 @@ def test_the_slot_tool_finds_its_slot_whole(root: Path) -> None:
 
 def test_the_image_s_python_runs_the_app_on_an_emulated_a72(root: Path) -> None:
     """The image's own interpreter and C library, by QEMU: as the launcher of the slot does."""
-    slot = root / HOME / "slots/a"
-    emulator = ["qemu-aarch64", "-cpu", "cortex-a72", "-L", str(root)]
-    code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from edgeface.cli import main; main()"
     done = subprocess.run(
-        [
-            *emulator,
-            root / "usr/bin/python3.11",
-            "-B",
-            "-c",
-            code,
-            slot / "site",
-            "selftest",
-            "--json",
-        ],
+        emulated(root, "selftest", "--json"),
         capture_output=True,
         text=True,
         env={
             **os.environ,
-            "EDGEFACE_BUNDLE": str(slot / "bundle.efb"),
+            "EDGEFACE_BUNDLE": str(root / HOME / "slots/a/bundle.efb"),
             "PYTHONHOME": str(root / "usr"),
         },
     )
@@ -155,6 +144,21 @@ def test_report_states_the_image_s_hash(image: tuple[Path, Report]) -> None:
 
 def test_image_stays_sparse(image: tuple[Path, Report]) -> None:
     assert image[0].stat().st_blocks * 512 < 0.8 * image[0].stat().st_size
+
+
+def test_a_kernel_mounts_it(image: tuple[Path, Report], tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root mounts")
+    file, place = extracted(image[0], tmp_path), tmp_path / "mounted"
+    place.mkdir()
+    done = subprocess.run(["mount", "-o", "loop,ro", file, place], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"no loop devices here: {done.stderr.strip()}")
+    try:
+        assert os.readlink(place / "usr/local/bin/edgeface") == f"/{HOME}/current/bin/edgeface"
+        assert (place / HOME / "current/slot.json").stat().st_uid == 0
+    finally:
+        subprocess.run(["umount", place], check=True)
 
 
 def test_the_same_kit_again_changes_nothing(
