@@ -125,7 +125,8 @@ class VipliteBackend:
         self.close()
 
     def _once(self, picture: np.ndarray) -> np.ndarray:
-        return self._network.run(self._table[picture])[0]
+        # An index's result may keep the index's order of axes in memory.
+        return self._network.run(np.ascontiguousarray(self._table[picture]))[0]
 
     def _checked(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         if list(inputs) != [self._input]:

@@ -53,6 +53,13 @@ def test_no_rows_in_no_rows_out_and_results_are_the_callers(vip: FakeVip) -> Non
         assert np.array_equal(first, reckoned(rows))
 
 
+def test_pictures_whose_axes_lie_in_another_order_are_fed_right(vip: FakeVip) -> None:
+    planar = np.ascontiguousarray(np.moveaxis(pictures(2)["image"], 3, 1))
+    rows = {"image": np.moveaxis(planar, 1, 3)}
+    with opened() as backend:
+        assert np.array_equal(backend.run(rows)["feature"], reckoned(rows))
+
+
 @pytest.mark.parametrize(
     ("stored", "error"),
     [
