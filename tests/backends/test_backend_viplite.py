@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeface.backends import open_backend
+from edgeface.backends import open_backend, viplite_driver
 from edgeface.backends import viplite_abi as abi
 from edgeface.backends.viplite import runtime_version
 from edgeface.errors import BackendUnavailableError, InferenceError
@@ -150,7 +150,12 @@ def test_versions_out_of_range_are_refused(vip: FakeVip, fakes: Fakes, monkeypat
         BackendUnavailableError, match=r"viplite is 1\.13\.0, the bundle needs 1\.14"
     ):
         opened(needs={"viplite": "1.14"})
-    assert abi.version_text(0x00020003) == "2.0.3"
+    for number, said in ((0x00020003, "VIPLite 2.0.3"), (0x00030001, None)):
+        monkeypatch.setattr(viplite_driver, "_DRIVERS", {})  # loaded anew
+        monkeypatch.setenv(WORDS, f"version={number}")
+        assert runtime_version() == said
+    with pytest.raises(BackendUnavailableError, match=r"is VIPLite 3\.0\.1, .* upgrade edgeface"):
+        opened()
 
 
 def test_a_board_without_the_npu_says_so(vip: FakeVip, monkeypatch, tmp_path: Path) -> None:
