@@ -25,6 +25,7 @@ COMMANDS = {
     "enroll": ("edgeface.cli_enroll", "add a person to the gallery"),
     "identify": ("edgeface.cli_identify", "who is in this photo?"),
     "gallery": ("edgeface.cli_gallery", "list, remove, export and import people"),
+    "doctor": ("edgeface.cli_doctor", "what is wrong with this machine, and what to do"),
     "selftest": ("edgeface.cli_selftest", "check models and native code on this machine"),
     "eval": ("edgeface.evaluate", "measure accuracy on pairs of photos"),
     "bench": ("edgeface.cli_bench", "measure speed here: stages, or embedder files"),

@@ -90,14 +90,31 @@ def embedder_cosines(
     return _embedder_cosines(bundle, bundle.selftest_vectors(), embedder, artefact)
 
 
+def selftest_embeddings(bundle: Bundle, *, embedder: Backend, artefact: Artefact) -> np.ndarray:
+    """Return an embedder's embeddings of the self-test's pictures, (N, D) float64 of length 1.
+
+    Raises
+    ------
+    BundleFormatError, InferenceError
+        As `run_selftest`.
+    """
+    return _embeddings(bundle, bundle.selftest_vectors(), embedder, artefact)
+
+
+def _embeddings(
+    bundle: Bundle, vectors: Mapping[str, np.ndarray], embedder: Backend, artefact: Artefact
+) -> np.ndarray:
+    given = _embedder_input(bundle, vectors)
+    fed = artefact.fed(given, bundle.stage("embedder")["input"])
+    found = _outputs(bundle, embedder, {artefact.input["name"]: fed}, (artefact.embedding,))
+    return _unit_rows(found[artefact.embedding])
+
+
 def _embedder_cosines(
     bundle: Bundle, vectors: Mapping[str, np.ndarray], embedder: Backend, artefact: Artefact
 ) -> tuple[float, float]:
     expected = _vector(vectors, artefact.selftest, bundle)
-    given = _embedder_input(bundle, vectors)
-    fed = artefact.fed(given, bundle.stage("embedder")["input"])
-    found = _outputs(bundle, embedder, {artefact.input["name"]: fed}, (artefact.embedding,))
-    found_rows = _unit_rows(found[artefact.embedding])
+    found_rows = _embeddings(bundle, vectors, embedder, artefact)
     if found_rows.shape != expected.shape or len(expected) < 2:
         raise BundleFormatError(
             f"{bundle.path}: self-test embeddings have shape {expected.shape}, the model gives "

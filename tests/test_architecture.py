@@ -37,7 +37,7 @@ LAYERS = [
     ["detect", "detect_*", "align", "quality", "embed", "gallery", "gallery_*", "selftest"],
     ["split", "face"],
     ["pipeline"],
-    ["cli", "cli_*", "demo", "draw", "evaluate", "pairs", "roc", "roc_*", "bench", "bench.*"],
+    ["cli", "cli_*", "demo", "draw", "evaluate", "pairs", "roc", "roc_*", "bench*", "doctor*"],
     ["__main__"],
 ]
 # Narrower than their layer: these meet the rest of edgeface here and nowhere else.

@@ -6,12 +6,13 @@ import os
 from collections.abc import Sequence
 from importlib.util import find_spec
 
+from edgeface.backends import rknn_abi, viplite_driver
 from edgeface.backends.vendor import FOLDERS
 
 _PACKAGES = {"onnx": ("onnxruntime",), "tflite": ("ai_edge_litert", "tflite_runtime")}
 _LIBRARIES = {
-    "rknn": ("EDGEFACE_RKNNRT", ("librknnrt.so",)),
-    "nbg": ("EDGEFACE_VIPLITE", ("libVIPlite.so", "libNBGlinker.so")),
+    "rknn": (rknn_abi.VARIABLE, (rknn_abi.LIBRARY,)),
+    "nbg": (viplite_driver.VARIABLE, viplite_driver.LIBRARIES),
 }
 
 
