@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boards.errors import BoardsError
-from boards.facts import board_facts
 from boards.image.base import System, at, find_root, open_base, read_system
 from boards.image.content import Node, blocks, content, differences, removal, writing
 from boards.image.ext4 import Ext4, Room
@@ -74,7 +73,7 @@ def build_image(
             f"{out} exists, and is not overwritten; remove it or choose another --out"
         )
     say(f"checking kit {kit}")
-    opened = open_kit(kit, board=board, arch=board_facts(board)["arch"], public_key=public_key)
+    opened = open_kit(kit, board=board, public_key=public_key)
     table = open_base(base)
     root = find_root(base, table, number=partition)
     system = read_system(at(base, root))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from boards.errors import BoardsError
+from boards.facts import board_facts
 from boards.image.base import System
-from boards.slot.slot import SlotError, check_signature, check_sums, read_keys
-
-FORMAT = 1
+from boards.kit.check import check_kit
 
 
 @dataclass(frozen=True)
@@ -30,42 +28,11 @@ class Kit:
         return [wheel for wheel in found if not wheel.name.startswith("pip-")]
 
 
-def open_kit(folder: Path, *, board: str, arch: str, public_key: Path | None = None) -> Kit:
-    """Check every file of a kit against its list, and its signature if a key is given.
-
-    Parameters
-    ----------
-    board
-        The board that the image is for.
-    arch
-        Machine of that board: "aarch64" or "x86_64".
-    public_key
-        PEM file, or folder of them, one of which must have signed the kit.
-
-    Raises
-    ------
-    BoardsError
-        It is no kit, is damaged, is for another board, or is not signed by that key.
-    """
-    try:
-        sums = check_sums(folder)
-        if public_key is not None:
-            check_signature(folder, sums, keys=read_keys(public_key), site=folder / "none")
-        facts = json.loads((folder / "kit.json").read_bytes())
-        found = (facts["format"], facts["board"], facts["version"], tuple(facts["pythons"]))
-    except SlotError as error:
-        raise BoardsError(str(error)) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BoardsError(
-            f"{folder}: kit.json is not a kit's ({error!r}); make it again"
-        ) from error
-    if found[0] != FORMAT:
-        raise BoardsError(f"{folder}: kit format {found[0]}; expected {FORMAT}: use its own tools")
-    if found[1] != board:
-        raise BoardsError(
-            f"{folder} is a kit for {found[1]}; expected {board}: --board, or its kit"
-        )
-    return Kit(folder, *found[1:], arch)
+def open_kit(folder: Path, *, board: str, public_key: Path | None = None) -> Kit:
+    """Check a kit as `python -m boards kit --check` does; see `check_kit` for what is raised."""
+    facts = check_kit(folder, board=board, public_key=public_key)
+    arch = board_facts(board)["arch"]
+    return Kit(folder, board, facts["version"], tuple(facts["pythons"]), arch)
 
 
 def check_fit(kit: Kit, system: System) -> None:

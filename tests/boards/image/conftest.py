@@ -6,10 +6,13 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from boards.facts import board_facts, board_file
 from boards.slot import HOME
+from boards.wheels.target import Target
 from tests.boards import slot_kits
 
 BOARD = "rk3576"
@@ -110,10 +113,14 @@ def kit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return rk3576_kit(tmp_path_factory.mktemp("kit"), version="1.0")
 
 
-def rk3576_kit(folder: Path, **options: object) -> Path:
+def rk3576_kit(folder: Path, **options: Any) -> Path:
     """A kit of a little app; ``options`` as slot_kits.make_kit takes them."""
     chosen = {"board": BOARD, "pythons": ("3.11",), **options}
     made = slot_kits.make_kit(folder, **chosen)
-    (made / "board.toml").write_text(f'name = "{chosen["board"]}"\narch = "aarch64"\n')
+    shutil.copyfile(board_file(chosen["board"]), made / "board.toml")
+    (made / "THIRD_PARTY.md").write_text("none\n")
+    target = Target(chosen["pythons"][0], board_facts(chosen["board"])["arch"])
+    wheel = next((made / "wheels").glob("edgeface-*.whl"))
+    wheel.rename(wheel.with_name(wheel.name.replace("py3-none-any", target.tags[1])))
     slot_kits.write_sums(made)
     return made
