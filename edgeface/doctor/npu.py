@@ -17,8 +17,7 @@ from edgeface.errors import BackendUnavailableError
 
 _WITH_NPU = {"rk3576": "rknpu", "t527": "vipcore"}
 _KERNEL = (
-    "use the board vendor's kernel with this driver (boards/README of your board); until then the "
-    "CPU runs"
+    "use the board vendor's kernel, which has this driver (docs/npu.md); until then the CPU runs"
 )
 _RULE = (
     "install boards/files/70-edgeface.rules to /etc/udev/rules.d, then: "
