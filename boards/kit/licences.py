@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
+import re
+import zipfile
 from collections.abc import Sequence
 from email.message import Message
 from pathlib import Path
 
 from boards.kit.wheels import metadata
 
+_HOMES = ("homepage", "home", "repository", "source", "source code", "github")
+_TEXT = re.compile(r"(licen[cs]e|copying|notice)", re.IGNORECASE)
 _HEAD = """\
 # Software in this kit
 
-From the wheels' own metadata; each wheel holds its licence's full text. The vendor's NPU library is
-not part of a kit. The models' licences and data: `edgeface info`, and the bundle's MODEL_CARD.md.
+From the wheels' own metadata; the last column says whether a wheel holds its licence's text. The
+vendor's NPU library is not part of a kit. The models' licences and data: `edgeface info`, and the
+bundle's MODEL_CARD.md.
 
-| package | version | licence | home |
-|---|---|---|---|
+| package | version | licence | home | text |
+|---|---|---|---|---|
 """
 
 
 def third_party(wheels: Sequence[Path]) -> str:
     """Return the list as Markdown, a row per package and version."""
-    rows = {row(metadata(wheel)) for wheel in wheels}
+    rows = {row(metadata(wheel), has_text=holds_licence(wheel)) for wheel in wheels}
     return _HEAD + "".join(f"| {' | '.join(cells)} |\n" for cells in sorted(rows))
 
 
-def row(told: Message) -> tuple[str, str, str, str]:
-    """Return name, version, licence and home page of a package's metadata."""
-    cells = (str(told["Name"]), str(told["Version"]), licence(told), home(told))
-    return tuple(cell.replace("|", "/").strip() for cell in cells)  # type: ignore[return-value]
+def row(told: Message, *, has_text: bool) -> tuple[str, ...]:
+    """Return name, version, licence, home page of a package, and whether its text is there."""
+    cells = (told["Name"], told["Version"], licence(told), home(told), "yes" if has_text else "no")
+    return tuple(str(cell).replace("|", "/").strip() for cell in cells)
+
+
+def holds_licence(wheel: Path) -> bool:
+    """Say whether a wheel has a file named as licences are."""
+    with zipfile.ZipFile(wheel) as archive:
+        files = [name.rpartition("/")[2] for name in archive.namelist()]
+    return any(_TEXT.match(name) for name in files)
 
 
 def licence(told: Message) -> str:
@@ -44,8 +56,10 @@ def licence(told: Message) -> str:
 
 
 def home(told: Message) -> str:
-    """Return the project's address, or nothing."""
-    if told["Home-page"]:
-        return str(told["Home-page"])
-    links = [text.partition(",") for text in told.get_all("Project-URL") or ()]
-    return links[0][2].strip() if links else ""
+    """Return where the project lives: its home page, else its sources, else nothing."""
+    links = {}
+    for text in told.get_all("Project-URL") or ():
+        name, _, address = text.partition(",")
+        links[name.strip().lower()] = address.strip()
+    pages = [told["Home-page"], *(links.get(name) for name in _HOMES)]
+    return next((str(page) for page in pages if page), "")
