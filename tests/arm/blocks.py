@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,15 +29,25 @@ def build_plugin(folder: Path) -> Path:
 
 
 def count_blocks(plugin: Path, core: str, command: Sequence[object]) -> Counts:
-    """How often each block of an ARM program ran between its marks on one of QEMU's cores."""
+    """How often each block of an ARM program ran in its region 1 on one of QEMU's cores."""
     output = plugin.with_suffix(".txt")
-    result = run([*emulator(core), "-plugin", f"{plugin},out={output}", *command])
+    result = run([*emulator(core), *counting(plugin, output), *command])
     assert result.returncode == 0, result.stdout
-    counts: Counts = Counter()
+    return read_counts(output)[1]
+
+
+def counting(plugin: Path, output: Path) -> list[str]:
+    """QEMU's options that make it count into a file."""
+    return ["-plugin", f"{plugin},out={output}"]
+
+
+def read_counts(output: Path) -> dict[int, Counts]:
+    """Region -> how often each block ran in it."""
+    regions: dict[int, Counts] = defaultdict(Counter)
     for line in output.read_text().splitlines():
-        executions, instructions = line.split(" ", 1)
-        counts[instructions] += int(executions, 16)
-    return counts
+        region, executions, instructions = line.split(" ", 2)
+        regions[int(region, 16)][instructions] += int(executions, 16)
+    return regions
 
 
 def instructions(counts: Counts) -> int:

@@ -1,9 +1,9 @@
 // QEMU user-mode plugin: how often each translated block runs between two marks of the program.
 //
-// The program opens the region with prctl(0x4546, 1) and closes it with prctl(0x4546, 0), which
-// Linux refuses and real hardware therefore ignores. At exit every block that ran is written to
-// the file of the plugin's argument out=FILE as "executions instructions...", in hexadecimal.
-// A system call ends a block, so that the region begins and ends with a whole one.
+// The program opens region N, 1 to 15, with prctl(0x4546, N) and closes it with prctl(0x4546, 0),
+// which Linux refuses and real hardware therefore ignores. At exit every block that ran in a region
+// is written to the file of the plugin's argument out=FILE as "region executions instructions...",
+// in hexadecimal. A system call ends a block, so that a region begins and ends with a whole one.
 //
 // The interface is declared here, as QEMU 7.2 (Debian 12) has it: its header is not packaged.
 #include <pthread.h>
@@ -15,6 +15,7 @@
 #define EXPORT __attribute__((visibility("default")))
 #define PRCTL 167  // on aarch64
 #define MARK 0x4546
+#define REGIONS 16  // 0: outside
 
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
@@ -38,20 +39,20 @@ EXPORT int qemu_plugin_version = 1;
 
 typedef struct Block {
   struct Block* next;
-  uint64_t executions;
+  uint64_t executions[REGIONS];
   size_t count;
   uint32_t instructions[];
 } Block;
 
 static Block* blocks;
 static pthread_mutex_t blocks_mutex = PTHREAD_MUTEX_INITIALIZER;
-static int region_open;
+static unsigned region;
 static const char* output;
 
 static void on_executed(unsigned cpu, void* data) {
   (void)cpu;
-  if (!region_open) return;
-  __atomic_fetch_add(&((Block*)data)->executions, 1, __ATOMIC_RELAXED);
+  if (region == 0) return;
+  __atomic_fetch_add(&((Block*)data)->executions[region], 1, __ATOMIC_RELAXED);
 }
 
 // A block that is translated twice is listed twice; the reader adds them up.
@@ -76,7 +77,14 @@ static void on_system_call(uint64_t id, unsigned cpu, int64_t number, uint64_t a
                            uint64_t a3, uint64_t a4, uint64_t a5, uint64_t a6, uint64_t a7,
                            uint64_t a8) {
   (void)id, (void)cpu, (void)a3, (void)a4, (void)a5, (void)a6, (void)a7, (void)a8;
-  if (number == PRCTL && (uint32_t)a1 == MARK) region_open = a2 == 1;
+  if (number == PRCTL && (uint32_t)a1 == MARK && a2 < REGIONS) region = a2;
+}
+
+static void write_block(FILE* file, const Block* block, unsigned in_region) {
+  if (block->executions[in_region] == 0) return;
+  fprintf(file, "%x %llx", in_region, (unsigned long long)block->executions[in_region]);
+  for (size_t i = 0; i < block->count; ++i) fprintf(file, " %08x", block->instructions[i]);
+  fputc('\n', file);
 }
 
 static void on_end(uint64_t id, void* none) {
@@ -87,10 +95,7 @@ static void on_end(uint64_t id, void* none) {
     exit(1);
   }
   for (const Block* block = blocks; block != NULL; block = block->next) {
-    if (block->executions == 0) continue;
-    fprintf(file, "%llx", (unsigned long long)block->executions);
-    for (size_t i = 0; i < block->count; ++i) fprintf(file, " %08x", block->instructions[i]);
-    fputc('\n', file);
+    for (unsigned i = 1; i < REGIONS; ++i) write_block(file, block, i);
   }
   fclose(file);
 }
