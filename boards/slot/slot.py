@@ -183,12 +183,12 @@ class Home:
             state = None
         if not isinstance(state, dict):
             state = {}
-        tries = state.get("tries")
-        events = state.get("events")
+        tries, events = state.get("tries"), state.get("events")
+        counts = tries.items() if isinstance(tries, dict) else ()
         return {
             "format": 1,
             "confirmed": state.get("confirmed"),
-            "tries": tries if isinstance(tries, dict) else {},
+            "tries": {key: count for key, count in counts if isinstance(count, int)},
             "events": events if isinstance(events, list) else [],
         }
 
@@ -196,16 +196,18 @@ class Home:
         """Change state.json, and print and keep what happened."""
         state = {**self.state(), **changes}
         if event:
-            print(f"edgeface-slot: {event}", flush=True)
             now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             state["events"] = [*state["events"], f"{now} {event}"][-EVENTS_LIMIT:]
         write_whole(self.folder / "state.json", _json(state))
+        if event:  # after the write: whoever listens, by ssh, may be gone
+            print(f"edgeface-slot: {event}", flush=True)
 
     def count_try(self, name: str, count: int) -> None:
         """Note how many boots began with a slot since its self-test last passed."""
-        tries = self.state()["tries"]
-        if tries.get(name, 0) != count:
-            self.write_state(tries={**tries, name: count})
+        before = self.state()["tries"]
+        after = {key: tries for key, tries in {**before, name: count}.items() if tries}
+        if after != before:
+            self.write_state(tries=after)
 
     def point(self, name: str) -> None:
         """Switch: ``current`` names this slot from here on."""
@@ -426,15 +428,15 @@ def check_sums(kit: Path) -> bytes:
         lines = [_SUM_LINE.fullmatch(line) for line in sums.decode("utf-8").splitlines()]
     except (OSError, ValueError) as error:
         raise SlotError(f"{kit} is not a kit: {_SUMS} cannot be read: {error}") from error
-    if not lines or None in lines:
+    expected = {line[2]: line[1] for line in lines if line}
+    if not lines or len(expected) != len(lines):
         raise SlotError(f"kit {kit}: {_SUMS} is malformed; copy the kit again")
-    expected = {line[2]: line[1] for line in lines}
     found = {str(file.relative_to(kit)) for file in files_below(kit)} - {_SUMS, _SIGNATURE}
     for text, names in (
         ("lacks", set(expected) - found),
         ("holds, and does not list,", found - set(expected)),
     ):
-        if names or len(expected) != len(lines):
+        if names:
             raise SlotError(f"kit {kit} {text} {', '.join(sorted(names)[:5])}: copy it again")
     for name, digest in expected.items():
         if not stat.S_ISREG((kit / name).lstat().st_mode):
@@ -529,21 +531,18 @@ def _signature_holds(key: Path, signature: bytes, message: bytes, *, site: Path)
 
 def _openssl_holds(key: Path, signature: bytes, message: bytes) -> bool:
     openssl = shutil.which("openssl")
-    version = (
-        subprocess.run([openssl, "version"], capture_output=True, text=True).stdout
-        if (openssl)
-        else "no openssl"
-    )
+    version = "no openssl"
+    if openssl:
+        version = subprocess.run([openssl, "version"], capture_output=True, text=True).stdout
     found = re.match(r"OpenSSL (\d+)\.", version)
-    if not found or int(found[1]) < 3:
+    if not found or int(found[1]) < 3:  # 1.1.1 of Debian 11 knows no -rawin
         raise SlotError(
             f"the kit's signature cannot be checked here (found {version.strip()}, no Python "
             "package cryptography): install python3-cryptography or OpenSSL 3; nothing was changed"
         )
     with tempfile.TemporaryDirectory() as folder:
-        texts = {"message": message, "signature": signature}
-        for name, data in texts.items():
-            Path(folder, name).write_bytes(data)
+        Path(folder, "message").write_bytes(message)
+        Path(folder, "signature").write_bytes(signature)
         done = subprocess.run(
             [openssl, "pkeyutl", "-verify", "-pubin", "-inkey", str(key), "-rawin"]
             + ["-in", f"{folder}/message", "-sigfile", f"{folder}/signature"],

@@ -15,13 +15,14 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pip
 
 from boards import slot as slots
 from boards.slot import slot as tool
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 BOARD = "test-board"
 
@@ -42,6 +43,7 @@ def main():
 _UNPACKER = """\
 import sys, zipfile
 from pathlib import Path
+from typing import Any
 words = sys.argv[1:]
 assert words[0] == "install" and "--no-index" in words, words
 target = Path(words[words.index("--target") + 1])
@@ -107,9 +109,8 @@ def add_own_files(kit: Path) -> None:
     shutil.copy(tool.__file__, kit / "slot.py")
     shutil.copy(ROOT / "boards/slot/install.sh", kit / "install.sh")
     (kit / "files").mkdir()
-    (kit / "files/70-edgeface.rules").write_text("# none here\n")
-    for unit in ("edgeface-boot.service", "edgeface.service"):
-        shutil.copy(ROOT / "boards/files" / unit, kit / "files" / unit)
+    for name in ("70-edgeface.rules", "edgeface-boot.service", "edgeface.service"):
+        shutil.copy(ROOT / "boards/files" / name, kit / "files" / name)
 
 
 def write_sums(kit: Path) -> None:
@@ -156,3 +157,24 @@ def version_of_current(root: Path) -> str:
     ]
     assert [done.returncode for done in told] == [0, 0], told
     return told[1].stdout.strip()
+
+
+def assert_done(done: subprocess.CompletedProcess[str]) -> None:
+    """Fail with what the command printed, unless it ended well."""
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
+def status(root: Path) -> dict[str, Any]:
+    """Return what edgeface-slot says of a machine."""
+    return json.loads(run_slot(root, "status", "--json").stdout)
+
+
+def refused(root: Path, kit: Path, text: str, *words: str | Path, **more: str) -> None:
+    """Install, and expect the refusal that holds a text, with nothing changed."""
+    before = status(root)
+    done = run_slot(root, "install", kit, *words, **more)
+    assert done.returncode == 1, done.stdout
+    assert text in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert status(root) == before
+    if before["current"]:
+        version_of_current(root)
