@@ -67,10 +67,14 @@ def write_wheel(folder: Path, name: str, version: str, files: dict[str, str]) ->
     return path
 
 
-def write_quick_pip(folder: Path) -> None:
-    """Write the stand-in for pip's wheel."""
+def write_quick_pip(folder: Path, *, last: str) -> None:
+    """Write the stand-in for pip's wheel, and what it does last."""
     vendored = Path(pip.__file__).parent / "_vendor"
-    files = {"pip/__init__.py": "", "pip/__main__.py": _UNPACKER, "pip/_vendor/__init__.py": ""}
+    files = {
+        "pip/__init__.py": "",
+        "pip/__main__.py": _UNPACKER + last,
+        "pip/_vendor/__init__.py": "",
+    }
     for package in ("packaging", "tomli"):
         for file in (vendored / package).glob("*.py"):
             files[f"pip/_vendor/{package}/{file.name}"] = file.read_text(encoding="utf-8")
@@ -85,6 +89,7 @@ def make_kit(
     board: str = BOARD,
     board_toml: str = "",
     pythons: tuple[str, ...] = (PYTHON,),
+    cut_in_pip: bool = False,
 ) -> Path:
     """Write a kit of the little app, and return its folder."""
     kit = folder / f"edgeface-{version}-{board}"
@@ -92,7 +97,7 @@ def make_kit(
     cli = _CLI.format(version=version, selftest=selftest)
     files = {"edgeface/__init__.py": "", "edgeface/cli.py": cli}
     write_wheel(kit / "wheels", "edgeface", version, files)
-    write_quick_pip(kit / "wheels")
+    write_quick_pip(kit / "wheels", last="import os; os.killpg(0, 9)" if cut_in_pip else "")
     (kit / "bundle.efb").write_bytes(b"bundle of " + version.encode())
     (kit / "board.toml").write_text(
         f'name = "{board}"\narch = "{platform.machine()}"\n{board_toml}'
