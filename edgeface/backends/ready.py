@@ -35,7 +35,7 @@ def missing(runtime: str) -> str | None:
     chosen = os.environ.get(variable)
     if chosen:
         return f"{variable} names {chosen}, which is not there"
-    return f"{' or '.join(names)} is in none of {', '.join(_folders())}"
+    return f"{' or '.join(names)} is in none of {', '.join(FOLDERS)}"
 
 
 def find_library(runtime: str) -> str | None:
