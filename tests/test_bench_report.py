@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -21,7 +22,7 @@ from edgeface.bench.report import fastest, read_report, report_schema
 from edgeface.bench.sustained import sustained
 from edgeface.bench.timeline import Timeline
 from edgeface.board import Board
-from edgeface.board_sensors import Sensors
+from edgeface.board_sensors import Sample, Sensors
 from edgeface.bundle import Bundle
 from edgeface.cli import main
 from edgeface.errors import BenchError
@@ -134,7 +135,7 @@ def _heated(root: Path, *, state: int, khz: int) -> dict:
         for policy in (root / "sys/devices/system/cpu/cpufreq").glob("policy*"):
             (policy / "scaling_cur_freq").write_text(f"{khz}\n")
         while len(timeline.moments) < 9:
-            pass
+            time.sleep(0.05)
     return timeline.conditions()
 
 
@@ -181,7 +182,7 @@ def test_energy_is_that_between_two_moments() -> None:
 
         def sample(self):
             self.calls += 1
-            return Sensors().sample().__class__({}, {}, {}, None, {"package": 1000 * self.calls})
+            return Sample({}, {}, {}, None, {"package": 1000 * self.calls})
 
     timeline = Timeline(Counter())
     timeline.moments = [(float(n), timeline._sensors.sample()) for n in range(5)]

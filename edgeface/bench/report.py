@@ -19,6 +19,7 @@ from edgeface.bench.stages import TOGETHER
 from edgeface.bench.timeline import Timeline
 from edgeface.bench.worker import WARMUP
 from edgeface.board import Board
+from edgeface.board_root import board_root, read_text
 from edgeface.bundle import Bundle
 from edgeface.errors import BenchError
 from edgeface.schema import JsonError, first_problem, parse_json
@@ -124,7 +125,7 @@ def read_report(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _cpu_name() -> str:
     """The CPU's name where Linux has one (x86); ARM cores are named by their clusters."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
+    for line in (read_text(board_root() / "proc/cpuinfo") or "").splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return ""

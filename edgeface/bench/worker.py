@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import sys
 import time
+from array import array
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +52,6 @@ def _outcome(job: dict[str, Any]) -> dict[str, Any]:
 def _measured(bundle: Bundle, job: dict[str, Any], clock: _Clock) -> dict[str, Any]:
     from edgeface.artefact import artefacts
     from edgeface.backends import open_backend
-    from edgeface.bench.rows import peak_mb
     from edgeface.bench.stages import Stages
     from edgeface.errors import BundleIntegrityError
     from edgeface.selftest import embedder_cosines, run_selftest
@@ -58,52 +59,54 @@ def _measured(bundle: Bundle, job: dict[str, Any], clock: _Clock) -> dict[str, A
 
     artefact = next(one for one in artefacts(bundle) if one.file == job["file"])
     stage, threads = bundle.stage("detector"), job["threads"]
-    detector = open_backend(stage, bundle.read(stage["file"]), threads=threads, name="detector")
-    embedder = open_embedder(bundle, artefact, threads=threads)
-    models = {"detector": detector, "embedder": embedder, "artefact": artefact}
-    clock.lap("load")
-    try:
-        cosine = run_selftest(bundle, **models).embedding_cosine
-    except BundleIntegrityError as error:
-        found, _ = embedder_cosines(bundle, embedder=embedder, artefact=artefact)
-        return {"status": "refused", "reason": str(error), "selftest_cosine": found}
-    clock.lap("selftest")
-    stages = Stages(bundle, **models)
-    stages.timed()
-    clock.lap("first")
-    return {
-        "status": "measured",
-        "selftest_cosine": cosine,
-        "cold_start_ms": {**clock.laps, "total": clock.total()},
-        **_rounds(stages, runs=job["runs"], seconds=job["seconds"]),
-        "peak_mb": peak_mb(),
-    }
+    model = bundle.read(stage["file"])
+    with ExitStack() as opened:
+        enter = opened.enter_context
+        detector = enter(open_backend(stage, model, threads=threads, name="detector"))
+        embedder = enter(open_embedder(bundle, artefact, threads=threads))
+        models = {"detector": detector, "embedder": embedder, "artefact": artefact}
+        clock.lap("load")
+        try:
+            cosine = run_selftest(bundle, **models).embedding_cosine
+        except BundleIntegrityError as error:
+            found, _ = embedder_cosines(bundle, embedder=embedder, artefact=artefact)
+            return {"status": "refused", "reason": str(error), "selftest_cosine": found}
+        clock.lap("selftest")
+        stages = Stages(bundle, **models)
+        stages.timed()
+        clock.lap("first")
+        measured = {"status": "measured", "selftest_cosine": cosine, "cold_start_ms": clock.laps}
+        return {**measured, **_rounds(stages, runs=job["runs"], seconds=job["seconds"])}
 
 
 def _rounds(stages: Stages, *, runs: int, seconds: float) -> dict[str, Any]:
     """Warm up, then go round until there were so many, or so much time has passed."""
     from edgeface.bench.load import Load
+    from edgeface.bench.rows import peak_mb
 
     for _ in range(WARMUP):
         stages.timed()
-    samples: dict[str, list[float]] = {stage: [] for stage in stages.timed()}
-    at: list[float] = []
+    # Arrays: the times of a long run must not be what its peak memory consists of.
+    samples = {stage: array("f") for stage in stages.timed()}
+    at = array("d")
     load, began = Load(), time.monotonic()
     while len(at) < runs and (len(at) < LEAST or time.monotonic() - began < seconds):
-        at.append(round(time.monotonic() - began, 4))
+        at.append(time.monotonic() - began)
         for stage, spent in stages.timed().items():
-            samples[stage].append(round(spent * 1000, 4))
+            samples[stage].append(spent * 1000)
+    ended, peak = time.monotonic(), peak_mb()
     return {
         "began": began,
-        "ended": time.monotonic(),
-        "at_s": at,
-        "samples_ms": samples,
+        "ended": ended,
         "load": load.end(),
+        "peak_mb": peak,
+        "at_s": [round(moment, 4) for moment in at],
+        "samples_ms": {stage: [round(t, 4) for t in times] for stage, times in samples.items()},
     }
 
 
 class _Clock:
-    """Milliseconds of each part of a start; the kernel's clock is the parent's too."""
+    """Milliseconds of each part of a start and of all; the parent reads the same clock."""
 
     def __init__(self, spawned: float) -> None:
         self._spawned = self._last = spawned
@@ -112,10 +115,8 @@ class _Clock:
     def lap(self, name: str) -> None:
         now = time.monotonic()
         self.laps[name] = round((now - self._last) * 1000, 2)
+        self.laps["total"] = round((now - self._spawned) * 1000, 2)
         self._last = now
-
-    def total(self) -> float:
-        return round((self._last - self._spawned) * 1000, 2)
 
 
 if __name__ == "__main__":
