@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--machine",
         type=Path,
         metavar="FOLDER",
-        help="run the artefacts too, on an arm64 Python in this folder; made there (30 MB)",
+        help="run the artefacts too, on an arm64 Python in this folder; made there (150 MB)",
     )
 
 
