@@ -19,7 +19,8 @@ from boards.errors import BoardsError
 from boards.wheels import debian, headers
 from boards.wheels.check import check_contents, check_verdict, check_wheel
 from boards.wheels.pack import pack_wheel
-from boards.wheels.target import Target
+from boards.wheels.target import ARCHES, Target
+from tests.native.test_portable_build import NEWER, foreign_code, isa_of, newer_instructions
 
 VARIABLE = "EDGEFACE_WHEELS"
 X86_CONFIG = """\
@@ -178,6 +179,19 @@ def test_all_wheels_hold_the_same_python_files(finished) -> None:
             names = [n for n in archive.namelist() if not n.endswith((".so", "RECORD", "WHEEL"))]
             contents.add(tuple((name, archive.getinfo(name).CRC) for name in sorted(names)))
     assert len(contents) == 1
+
+
+@pytest.mark.wheels
+@pytest.mark.usefixtures("finished")
+@pytest.mark.parametrize("arch", ARCHES)
+def test_zig_puts_newer_instructions_into_their_own_files_only(arch, repository) -> None:
+    build = repository / "build" / "wheels" / f"cmake-{arch}"
+    objects = sorted(build.glob("CMakeFiles/*.dir/csrc/**/*.o"))
+    assert {isa_of(file, arch) for file in objects} == set(NEWER[arch])
+    for file in objects:
+        isa = isa_of(file, arch)
+        assert newer_instructions(file, arch, isa) == [], file
+        assert isa == "scalar" or foreign_code(file, arch, isa) == [], file
 
 
 @pytest.mark.wheels

@@ -79,6 +79,13 @@ def exported_code(file: Path, architecture: str) -> list[tuple[str, str]]:
     return [(kind, name) for kind, name in symbols if kind in "TWi"]
 
 
+def foreign_code(file: Path, architecture: str, isa: str) -> list[tuple[str, str]]:
+    """What a kernel's object offers the linker beside its kernels."""
+    own = re.compile(rf"edgeface::\w+_{isa}\(")
+    code = exported_code(file, architecture)
+    return [(kind, name) for kind, name in code if kind != "T" or not own.match(name)]
+
+
 @pytest.fixture(params=NEWER)
 def architecture(request: pytest.FixtureRequest) -> str:
     return request.param
@@ -100,9 +107,7 @@ def test_kernel_files_export_nothing_but_their_kernels(architecture: str) -> Non
         isa = isa_of(file, architecture)
         if isa == "scalar":
             continue
-        own = re.compile(rf"edgeface::\w+_{isa}\(")
-        code = exported_code(file, architecture)
-        foreign = [(kind, name) for kind, name in code if kind != "T" or not own.match(name)]
+        foreign = foreign_code(file, architecture, isa)
         assert foreign == [], f"{file}: the linker may give these to code without {isa}"
 
 
