@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -65,10 +64,11 @@ def test_process_stays_on_its_cpus_and_this_one_where_it_was(tmp_path: Path, mon
     # The interpreter's place is taken by a script that answers with the CPUs it may use.
     script = tmp_path / "python"
     script.write_text(
-        '#!/bin/sh\nprintf \'{"cpus": "%s"}\' "$(taskset -cp $$ | sed \'s/.*: //\')" > "$4"\n'
+        "#!/bin/sh\nfor last; do :; done\n"
+        'printf \'{"cpus": "%s"}\' "$(taskset -cp $$ | sed \'s/.*: //\')" > "$last"\n'
     )
     script.chmod(0o755)
-    monkeypatch.setattr(processes, "sys", SimpleNamespace(executable=str(script)))
+    monkeypatch.setattr(processes.sys, "executable", str(script))
     before = allowed_cpus()
     found = processes.run_one({"seconds": 1}, cpus=before[:1])
     assert found == {"cpus": str(before[0])} and allowed_cpus() == before

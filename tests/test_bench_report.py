@@ -104,6 +104,20 @@ def test_npu_is_measured_like_every_other_runtime(fakes, tmp_path: Path, monkeyp
     assert gone["status"] == "unavailable" and "/nowhere" in gone["reason"]
 
 
+def test_process_imports_from_where_this_one_does(monkeypatch, tmp_path: Path) -> None:
+    """A slot's launcher puts its packages onto sys.path, where no child would look by itself."""
+    bench = tmp_path / "edgeface" / "bench"
+    bench.mkdir(parents=True)
+    for package in (bench, bench.parent):
+        (package / "__init__.py").touch()
+    (bench / "worker.py").write_text(
+        "import json\ndef main(job, result):\n"
+        "    with open(result, 'w') as file: json.dump({'worker': __file__}, file)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert processes.run_one({"seconds": 1}) == {"worker": str(bench / "worker.py")}
+
+
 def test_process_that_dies_is_a_reason_and_no_crash(monkeypatch) -> None:
     monkeypatch.setattr(processes.sys, "executable", "/bin/false")
     found = processes.run_one({"seconds": 1})

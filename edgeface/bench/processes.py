@@ -23,6 +23,15 @@ from edgeface.cli_output import progress
 _START_S = 120.0
 """A cold start may take so long, on a small board from a slow card, before it counts as hung."""
 
+# A board's launcher has put its slot's packages onto sys.path: no variable tells a child of them,
+# so the worker gets the parent's, before it imports anything.
+_WORKER = """\
+import sys
+sys.path[:] = sys.argv.pop(1).split("\\n")
+from edgeface.bench.worker import main
+sys.exit(main(*sys.argv[1:]))
+"""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -78,7 +87,7 @@ def run_one(job: dict[str, Any], *, cpus: Sequence[int] | None = None) -> dict[s
     """Run one worker on these CPUs and return its answer, whatever became of it."""
     with tempfile.TemporaryDirectory(prefix="edgeface-bench-") as folder:
         job_file, result = Path(folder, "job.json"), Path(folder, "result.json")
-        command = [sys.executable, "-m", "edgeface.bench.worker", str(job_file), str(result)]
+        command = [*_python(), "-c", _WORKER, "\n".join(sys.path), str(job_file), str(result)]
         with _pinned(cpus):  # a child stays where its parent was when it began
             job_file.write_text(json.dumps({**job, "spawned": time.monotonic()}), encoding="utf-8")
             worker = subprocess.Popen(
@@ -95,6 +104,12 @@ def run_one(job: dict[str, Any], *, cpus: Sequence[int] | None = None) -> dict[s
         if worker.returncode or not result.exists():
             return _failed(_how_it_ended(worker.returncode, errors.decode(errors="replace")))
         return json.loads(result.read_text(encoding="utf-8"))
+
+
+def _python() -> list[str]:
+    """This Python, as isolated and as free of new .pyc files as this process is."""
+    isolated = ["-I"] if sys.flags.isolated else []
+    return [sys.executable, *isolated, *(["-B"] if sys.flags.dont_write_bytecode else [])]
 
 
 def _job(

@@ -1,4 +1,4 @@
-"""``python -m edgeface.bench.worker JOB RESULT``: one process of a benchmark, from cold to its end.
+"""One process of a benchmark, from cold to its end; `edgeface.bench.processes` starts it.
 
 A process of its own for each: starting cold is part of what is measured, peak memory is a
 process's, and a vendor's library that crashes or prints takes nothing else with it. The answer goes
@@ -8,7 +8,6 @@ into a file, since such libraries print to standard output.
 from __future__ import annotations
 
 import json
-import sys
 import time
 from array import array
 from contextlib import ExitStack
@@ -117,7 +116,3 @@ class _Clock:
         self.laps[name] = round((now - self._last) * 1000, 2)
         self.laps["total"] = round((now - self._spawned) * 1000, 2)
         self._last = now
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
