@@ -15,6 +15,7 @@ PACKAGES = {
     **dict.fromkeys(("debugfs", "e2fsck", "resize2fs", "dumpe2fs"), "e2fsprogs"),
     **dict.fromkeys(("lsblk", "findmnt"), "util-linux"),
     **{"sfdisk": "fdisk", "dd": "coreutils", "bmaptool": "bmap-tools"},
+    **{"ssh": "openssh-client", "sftp": "openssh-client", "adb": "adb"},
     **{"rkdeveloptool": "rkdeveloptool", "upgrade_tool": None, "xfel": None},
 }
 # Debian keeps them where only root's PATH looks; none of them needs root.
