@@ -26,7 +26,7 @@ class SshLink:
         try:
             port = url.port
         except ValueError as error:
-            raise BoardsError(f"{url.geturl()}: {error}") from error
+            raise BoardsError(f"{url.geturl()}: {error}; expected a port's number") from error
         self.where = url.geturl()
         self._host = f"{url.username}@{url.hostname}" if url.username else url.hostname
         self._options = [f"-o{key}={value}" for key, value in {**OPTIONS, **KEEP_ALIVE}.items()]
@@ -51,8 +51,7 @@ class SshLink:
 
 
 def _quoted(text: str) -> str:
-    """Return a name as one word of a batch file; sftp expands these signs even in quotes."""
+    """Return a text as one word of a batch file."""
     if "\n" in text:
         raise BoardsError(f"{text!r}: sftp takes no line break in a name")
-    escaped = "".join("\\" + sign if sign in '\\"*?[]' else sign for sign in text)
-    return f'"{escaped}"'
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
