@@ -13,7 +13,7 @@ import pytest
 from boards.facts import board_facts, board_file
 from boards.slot import HOME
 from boards.wheels.target import Target
-from tests.boards import slot_kits
+from tests.boards.slot import kits
 
 BOARD = "rk3576"
 TOOLS = ("mmdebstrap", "debugfs", "sfdisk", "mke2fs", "qemu-aarch64")
@@ -114,13 +114,13 @@ def kit(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def rk3576_kit(folder: Path, **options: Any) -> Path:
-    """A kit of a little app; ``options`` as slot_kits.make_kit takes them."""
+    """A kit of a little app; ``options`` as kits.make_kit takes them."""
     chosen = {"board": BOARD, "pythons": ("3.11",), **options}
-    made = slot_kits.make_kit(folder, **chosen)
+    made = kits.make_kit(folder, **chosen)
     shutil.copyfile(board_file(chosen["board"]), made / "board.toml")
     (made / "THIRD_PARTY.md").write_text("none\n")
     target = Target(chosen["pythons"][0], board_facts(chosen["board"])["arch"])
     wheel = next((made / "wheels").glob("edgeface-*.whl"))
     wheel.rename(wheel.with_name(wheel.name.replace("py3-none-any", target.tags[1])))
-    slot_kits.write_sums(made)
+    kits.write_sums(made)
     return made

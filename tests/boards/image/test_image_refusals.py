@@ -11,7 +11,7 @@ from boards.errors import BoardsError
 from boards.image.base import CONTAINERS
 from boards.image.build import build_image
 from boards.image.table import Partition, Table, size_with
-from tests.boards import slot_kits
+from tests.boards.slot import kits
 from tests.boards.image.conftest import BOARD, ROOT_START, disk, rk3576_kit, shell
 
 
@@ -96,7 +96,7 @@ def test_kit_that_lacks_a_package(base: Path, tmp_path: Path) -> None:
     metadata.write_text(metadata.read_text() + needs)
     wheel.unlink()
     shell("sh", "-c", f"cd {tmp_path}/wheel && python3 -m zipfile -c {wheel} *")
-    slot_kits.write_sums(kit)
+    kits.write_sums(kit)
     refused(base, kit, tmp_path / "out.img", match="needs numpy>=1.26, and the kit has no wheel")
 
 
