@@ -41,7 +41,7 @@ examples:
   edgeface enroll "Ada Lovelace" ada1.jpg ada2.jpg
   edgeface identify visitors.jpg --save found.jpg
 
-exit codes: 0 done, 1 error, 2 wrong usage, 3 no match
+exit codes: 0 done, 1 error, 2 wrong usage, 3 no match, 4 slower (bench compare)
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -114,9 +115,12 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "compare":
         return cli_bench_compare.run(args)
     _refuse_idle_options(args)
+    for file in (args.html, args.json):
+        require_writable(file)
     bundle = open_bundle(args.bundle, public_key=args.public_key)
     if args.compare:
         report = _compare(args, bundle)
+        _write_json(report, args)
         cli_bench_print.comparison(report, args)
         return 0
     kind = "sweep" if args.sweep else "sustained" if args.minutes else "stages"
@@ -126,9 +130,13 @@ def run(args: argparse.Namespace) -> int:
     )  # fmt: skip
     if args.html:
         Path(args.html).write_text(page(report), encoding="utf-8")
+    _write_json(report, args)
+    return cli_bench_print.report(report, args)
+
+
+def _write_json(report: dict[str, Any], args: argparse.Namespace) -> None:
     if args.json not in (None, "-"):
         Path(args.json).write_text(json.dumps(report, ensure_ascii=False), encoding="utf-8")
-    return cli_bench_print.report(report, args)
 
 
 def _compare(args: argparse.Namespace, bundle: Bundle) -> dict[str, Any]:
@@ -221,6 +229,17 @@ def duration(text: str) -> float:
     if not 0 < value < 1e6:
         raise argparse.ArgumentTypeError(f"{value:g} is not more than 0, or beyond all patience")
     return value
+
+
+def require_writable(file: str | os.PathLike[str] | None) -> None:
+    """Raise OSError where a file could not be written later: said before minutes are measured."""
+    if file in (None, "-"):
+        return
+    place = Path(file).absolute()
+    if place.is_dir():
+        raise IsADirectoryError(f"{file}: is a folder, expected a file to write")
+    if not os.access(place if place.exists() else place.parent, os.W_OK):
+        raise PermissionError(f"{file}: its folder is not there, or may not be written")
 
 
 def cpus(text: str) -> tuple[int, ...]:

@@ -36,13 +36,15 @@ def report(found: Mapping[str, Any], args: argparse.Namespace) -> int:
 def comparison(found: Mapping[str, Any], args: argparse.Namespace) -> None:
     """Print what --compare measured."""
     setting = found["setting"]
-    if args.json:
+    if args.json == "-":
         print_json(found)
     elif args.csv:
         board = args.board or setting["machine"]
         print_csv(comparison_records(found), setting, board=board, commit=args.commit)
     else:
         _print_comparison(found)
+        if args.json:
+            print(f"written: {args.json}")
 
 
 def setting_line(found: Mapping[str, Any]) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from edgeface.artefact import choose_artefact
@@ -17,7 +19,7 @@ from edgeface.board import Board
 from edgeface.bundle import Bundle
 from edgeface.cli_bench import add_places, duration, sweep_configurations
 from edgeface.cli_output import UsageError, print_json, print_rows
-from edgeface.configured import Settings, open_bundle, write_settings
+from edgeface.configured import Settings, open_bundle, settings_path, write_settings
 
 _EPILOG = """\
 Measures every file of the bundle's embedder that this board may run, with 1, 2, 4 ... threads, on
@@ -51,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--processes {args.processes}: near ties take at least {LEAST} to tell")
     bundle = open_bundle(args.bundle, public_key=args.public_key)
     board = Board.detect()
+    if not args.dry_run:
+        _require_writable(Path(args.out) if args.out else settings_path())
     found = [
         one for one in sweep_configurations(args, bundle, board) if _reachable(bundle, board, one)
     ]
@@ -75,6 +79,16 @@ def settings_of(entry: dict[str, Any]) -> Settings:
         threads=entry["threads"],
         cpus=tuple(entry["cpus"]) if entry["cpus"] else None,
     )
+
+
+def _require_writable(place: Path) -> None:
+    """Raise OSError where settings could not be written: before minutes are measured, not after."""
+    folder = next(one for one in place.absolute().parents if one.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise PermissionError(
+            f"{place}: {folder} may not be written; run it as root, name another file by --out, or "
+            "say --dry-run"
+        )
 
 
 def _reachable(bundle: Bundle, board: Board, configuration: Configuration) -> bool:

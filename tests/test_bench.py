@@ -13,6 +13,7 @@ import pytest
 from edgeface.artefact import choose_artefact
 from edgeface.bench.compare import compare
 from edgeface.bench.figures import BLOCK, MIN_ROUNDS, median_interval, orders, percentiles, ratio
+from edgeface.bench.rows import print_csv
 from edgeface.bundle import Bundle
 from edgeface.cli import main
 from tests.bundles import whole_only
@@ -201,6 +202,29 @@ def test_stages_as_csv_have_the_same_columns(bench) -> None:
     assert code == 0 and out.splitlines()[0] == COLUMNS and len(rows) == 4
     assert all(float(row["p99_ms"]) >= float(row["p50_ms"]) > 0 for row in rows)
     assert all(row["threads"] == "1" and row["board"] == "x" for row in rows)
+
+
+def test_rows_of_clusters_differ_in_their_board(capsys) -> None:
+    setting = {"bundle": "b 1", "runtime": {"onnxruntime": "1"}, "isa": "neon"}
+    print_csv([{"model": "m", "place": p} for p in ("", "a72")], setting, board="x", commit="")
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["board"] for row in rows] == ["x", "x a72"]
+
+
+def test_comparison_goes_into_a_file_too(bench, tmp_path: Path) -> None:
+    file = tmp_path / "compared.json"
+    code, out, _ = bench("--compare", "split,whole", "--runs", "120", "--json", str(file))
+    assert code == 0 and f"written: {file}" in out and "split takes" in out
+    assert json.loads(file.read_text())["ratio"]["of"] == ["split", "whole"]
+
+
+@pytest.mark.parametrize("words", [("--json",), ("--minutes", "9", "--html")])
+def test_file_that_cannot_be_written_is_said_before_anything_is_measured(
+    bench, words: tuple, tmp_path: Path
+) -> None:
+    for place in (tmp_path, tmp_path / "missing" / "file"):
+        code, _, err = bench(*words, str(place))
+        assert code == 1 and str(place) in err and "minutes" not in err
 
 
 def test_unknown_cluster_and_forbidden_cpu_are_1(bench) -> None:

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 from edgeface.artefact import artefacts
-from edgeface.bench import processes
 from edgeface.bench.findings import findings
 from edgeface.bench.page import page
 from edgeface.bench.report import fastest, read_report, report_schema
@@ -104,35 +103,6 @@ def test_npu_is_measured_like_every_other_runtime(fakes, tmp_path: Path, monkeyp
     assert gone["status"] == "unavailable" and "/nowhere" in gone["reason"]
 
 
-def test_process_imports_from_where_this_one_does(monkeypatch, tmp_path: Path) -> None:
-    """A slot's launcher puts its packages onto sys.path, where no child would look by itself."""
-    bench = tmp_path / "edgeface" / "bench"
-    bench.mkdir(parents=True)
-    for package in (bench, bench.parent):
-        (package / "__init__.py").touch()
-    (bench / "worker.py").write_text(
-        "import json\ndef main(job, result):\n"
-        "    with open(result, 'w') as file: json.dump({'worker': __file__}, file)\n"
-    )
-    monkeypatch.syspath_prepend(str(tmp_path))
-    assert processes.run_one({"seconds": 1}) == {"worker": str(bench / "worker.py")}
-
-
-def test_process_that_dies_is_a_reason_and_no_crash(monkeypatch) -> None:
-    monkeypatch.setattr(processes.sys, "executable", "/bin/false")
-    found = processes.run_one({"seconds": 1})
-    assert found["status"] == "failed" and "exit code 1" in found["reason"]
-
-
-def test_process_that_hangs_is_ended(monkeypatch, tmp_path: Path) -> None:
-    hang = tmp_path / "hang"
-    hang.write_text("#!/bin/sh\nexec sleep 60\n")
-    hang.chmod(0o755)
-    monkeypatch.setattr(processes.sys, "executable", str(hang))
-    monkeypatch.setattr(processes, "_START_S", 0.2)
-    assert "no answer" in processes.run_one({"seconds": 0})["reason"]
-
-
 def test_nothing_measurable_is_1_and_says_why(tmp_path: Path, capsys) -> None:
     bundle = damaged_head(Bundle.open(), tmp_path / "damaged.efb")
     words = ["bench", "--variant", "split", "--bundle", str(bundle.path), "--html"]
@@ -181,6 +151,18 @@ def test_clock_below_its_highest_under_performance_is_found(tmp_path: Path) -> N
     assert any(one["what"] == "clock" and "1200 MHz" in one["text"] for one in found)
 
 
+def test_clock_of_an_idle_cluster_is_no_warning(tmp_path: Path) -> None:
+    root = write_tree(tmp_path, "rk3576_vendor")
+    board = Board.detect(root)
+    conditions = _heated(root, state=0, khz=408000)
+    idle, ran = ({"cpus": list(one.cpus)} for one in board.clusters)
+    name = board.clusters[1].name
+    conditions["timeline"]["clocks_khz"] = {name: [2000000] * 8 + [408000] * 8}
+    for entries, warned in (([idle], False), ([ran], True), ([idle, {"cpus": None}], True)):
+        found = [one["what"] for one in findings(board, conditions, entries)]
+        assert ("clock" in found) == warned
+
+
 @pytest.mark.parametrize(("others", "stolen", "expected"), [(1.5, 0.3, {"busy", "stolen"}),
                                                             (0.1, 0.0, set())])  # fmt: skip
 def test_busy_machine_is_found(swept: dict, others: float, stolen: float, expected: set) -> None:
@@ -211,6 +193,15 @@ def test_drift_is_found_with_its_slope(rise: float, word: str) -> None:
     slope = drift["percent_per_minute"]
     assert slope["low"] <= slope["value"] <= slope["high"]
     assert (slope["low"] > 0) == (rise > 0) and (slope["high"] < 0) == (rise < 0)
+
+
+@pytest.mark.parametrize("minutes", [10, 18, 60])
+def test_drift_of_a_run_of_many_minutes_is_found(minutes: int) -> None:
+    run, stretch = _long_run(0.3), minutes * 60 / 160
+    run["at_s"], run["ended"] = run["at_s"] * stretch, run["began"] + minutes * 60
+    drift = sustained(run)["drift"]
+    assert drift["word"] == "grew slower" and drift["edge_s"] == minutes * 6
+    assert drift["percent_per_minute"]["value"] == pytest.approx(26 / minutes, rel=0.2)
 
 
 def test_run_too_short_says_nothing_of_drift() -> None:

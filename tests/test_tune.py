@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edgeface import cli_tune
 from edgeface.bench.choose import choose
 from edgeface.bundle import Bundle
 from edgeface.cli import main
@@ -90,6 +91,15 @@ def test_dry_run_writes_nothing_and_says_why(tmp_path: Path, monkeypatch, capsys
     out = capsys.readouterr().out
     assert "chosen: onnx split int8, 1 thread" in out and "nothing was written" in out
     assert list(tmp_path.iterdir()) == []
+
+
+def test_place_that_cannot_be_written_is_said_before_anything_is_measured(
+    tmp_path: Path, monkeypatch, capsys
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(cli_tune, "measure", lambda *_, **__: pytest.fail("measured"))
+    assert main([*QUICK, "--out", str(tmp_path / "file" / "edgeface.toml")]) == 1
+    assert "may not be written" in capsys.readouterr().err
 
 
 def test_too_few_processes_are_wrong_usage(capsys) -> None:

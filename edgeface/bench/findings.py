@@ -33,7 +33,7 @@ def findings(
     """
     found = [
         *_throttled(conditions["during"]),
-        *_clocks(board, conditions),
+        *_clocks(board, conditions, _used(entries)),
         *_busy(entries),
         *_governors(conditions["before"]["governors"]),
     ]
@@ -50,8 +50,18 @@ def _throttled(during: Mapping[str, Any]) -> Iterator[dict[str, str]]:
         )  # fmt: skip
 
 
-def _clocks(board: Board, conditions: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+def _used(entries: Sequence[Mapping[str, Any]]) -> set[int] | None:
+    """The CPUs that processes stayed on; None where one might run on any."""
+    places = [one.get("cpus") for one in entries]
+    return set().union(*places) if places and all(places) else None
+
+
+def _clocks(
+    board: Board, conditions: Mapping[str, Any], used: set[int] | None
+) -> Iterator[dict[str, str]]:
     for cluster in board.clusters:
+        if used is not None and used.isdisjoint(cluster.cpus):
+            continue  # idle, it slows down as it should
         during = conditions["during"]["clocks_khz"].get(cluster.name)
         governor = conditions["before"]["governors"].get(cluster.name)
         if governor == "performance" and cluster.max_khz and during:

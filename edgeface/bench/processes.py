@@ -16,7 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgeface.bench.configuration import Configuration
+from edgeface.bench.stages import scene
 from edgeface.bundle import Bundle
 from edgeface.cli_output import progress
 
@@ -88,6 +91,9 @@ def run_one(job: dict[str, Any], *, cpus: Sequence[int] | None = None) -> dict[s
     with tempfile.TemporaryDirectory(prefix="edgeface-bench-") as folder:
         job_file, result = Path(folder, "job.json"), Path(folder, "result.json")
         command = [*_python(), "-c", _WORKER, "\n".join(sys.path), str(job_file), str(result)]
+        picture = Path(folder, "picture.npy")
+        np.save(picture, scene())  # not the worker's memory, nor its first face's time
+        job = {**job, "picture": str(picture)}
         with _pinned(cpus):  # a child stays where its parent was when it began
             job_file.write_text(json.dumps({**job, "spawned": time.monotonic()}), encoding="utf-8")
             worker = subprocess.Popen(

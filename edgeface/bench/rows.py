@@ -57,6 +57,7 @@ def report_records(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "model": f"{one['runtime']} {one['variant']} {stage}",
+            "place": one["place"],
             "warmup": report["method"]["warmup"],
             "batch": 1,
             **{key: one[key] for key in ("precision", "threads", "runs", "peak_mb")},
@@ -79,7 +80,6 @@ def print_csv(
     common = {
         "date": time.strftime("%Y-%m-%d"),
         "commit": commit,
-        "board": board,
         "os": platform.system().lower(),
         "runtime": _runtimes(setting),
     }
@@ -89,7 +89,8 @@ def print_csv(
     writer.writeheader()
     for record in records:
         model = f"{setting['bundle']} {record['model']}"
-        writer.writerow({**common, **record, "model": model})
+        where = " ".join(filter(None, (board, record.get("place"))))  # a board has several clusters
+        writer.writerow({**common, **record, "model": model, "board": where})
 
 
 def _runtimes(setting: Mapping[str, Any]) -> str:

@@ -16,6 +16,9 @@ from edgeface.bench.stages import TOGETHER
 WINDOWS = 60
 """Parts of a run. Few and long, so that neighbours depend little on one another."""
 
+_EDGE_WINDOWS = 6
+"""Of them the first and the last part have at least so many, however long a run is."""
+
 _DRIFT_PERCENT = 2.0
 """Less is no drift worth a word, however sure."""
 
@@ -50,7 +53,7 @@ def sustained(outcome: Mapping[str, Any]) -> dict[str, Any]:
 
 def _drift(middles: np.ndarray, p50: np.ndarray, length: float) -> dict[str, Any] | None:
     """None where windows are too few to say anything."""
-    edge = min(60.0, length / 4)
+    edge = max(min(60.0, length / 4), _EDGE_WINDOWS * length / WINDOWS)
     first, last = p50[middles < edge], p50[middles > length - edge]
     if min(len(first), len(last)) < LEAST:
         return None

@@ -49,6 +49,8 @@ def _outcome(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _measured(bundle: Bundle, job: dict[str, Any], clock: _Clock) -> dict[str, Any]:
+    import numpy as np
+
     from edgeface.artefact import artefacts
     from edgeface.backends import open_backend
     from edgeface.bench.stages import Stages
@@ -71,7 +73,7 @@ def _measured(bundle: Bundle, job: dict[str, Any], clock: _Clock) -> dict[str, A
             found, _ = embedder_cosines(bundle, embedder=embedder, artefact=artefact)
             return {"status": "refused", "reason": str(error), "selftest_cosine": found}
         clock.lap("selftest")
-        stages = Stages(bundle, **models)
+        stages = Stages(bundle, np.load(job["picture"]), **models)
         stages.timed()
         clock.lap("first")
         measured = {"status": "measured", "selftest_cosine": cosine, "cold_start_ms": clock.laps}
