@@ -11,8 +11,8 @@ from boards.errors import BoardsError
 from boards.image.base import CONTAINERS
 from boards.image.build import build_image
 from boards.image.table import Partition, Table, size_with
-from tests.boards.slot import kits
 from tests.boards.image.conftest import BOARD, ROOT_START, disk, rk3576_kit, shell
+from tests.boards.slot import kits
 
 
 def refused(base: Path, kit: Path, out: Path, *, match: str, board: str = BOARD) -> None:
