@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+import time
 from pathlib import Path
 
 from boards.errors import BoardsError
@@ -20,6 +21,7 @@ CAPACITY = re.compile(r"Flash Size:\s*(\d+)\s*(Sectors|MB)")
 FAILURE = re.compile(r"fail|quit,|not found|did not find|error", re.IGNORECASE)
 SECTOR_BYTES = 512
 READ_BYTES = 64 << 20
+LOADER_SECONDS = 15.0  # a loader that was sent starts, and the board appears on USB anew
 PACKED = (b"RKFW",)
 
 
@@ -63,7 +65,7 @@ class RockchipWriter(Writer):
         for words in before:
             self._run(words)
         if not self.packed:
-            self._check_capacity()
+            self._check_capacity(patience=LOADER_SECONDS if before else 0)
         print(f"writing {self.image}: minutes", flush=True)
         self._run(last)
 
@@ -74,14 +76,24 @@ class RockchipWriter(Writer):
             raise BoardsError(f"{' '.join(words)}: {problem.strip()}")
         return said
 
-    def _check_capacity(self) -> None:
-        found = CAPACITY.search(self._run([self.tool, "rfi"]))
+    def _check_capacity(self, *, patience: float) -> None:
+        found = CAPACITY.search(self._flash_info(patience))
         size = int(found.group(1)) * SIZES[found.group(2)] if found else None
         if size is None or size < self.image.stat().st_size:
             raise BoardsError(
                 f"the board's storage has {size if size is not None else 'unknown'} bytes, and "
                 f"{self.image} {self.image.stat().st_size}; nothing was written"
             )
+
+    def _flash_info(self, patience: float) -> str:
+        end = time.monotonic() + patience
+        while True:
+            try:
+                return self._run([self.tool, "rfi"])
+            except BoardsError:
+                if time.monotonic() >= end:
+                    raise
+            time.sleep(0.25)
 
     def verify(self) -> str:
         if self.packed:

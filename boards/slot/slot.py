@@ -25,7 +25,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -334,15 +334,18 @@ def settle(home: Home, *, lock: int, boot: bool) -> str | None:
 
 
 class Kit:
-    """A kit's folder, after `check_sums`: nothing of it is believed before."""
+    """A kit's folder, after `check_sums`: nothing of it is believed before.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    ``name`` is the folder as the user knows it, where this one is a copy.
+    """
+
+    def __init__(self, folder: Path, *, name: Path) -> None:
+        self.folder, self.name = folder, name
         self.facts = self._read_facts()
         self.version, self.board = self.facts["version"], self.facts["board"]
         pips = sorted((folder / "wheels").glob("pip-*.whl"))
         if len(pips) != 1:
-            raise SlotError(f"kit {folder} holds {len(pips)} wheels of pip, expected one")
+            raise SlotError(f"kit {name} holds {len(pips)} wheels of pip, expected one")
         self.pip = pips[0]
         # pip brings the readers of wheel names and of TOML that Python 3.9 lacks.
         sys.path.insert(0, str(self.pip))
@@ -352,14 +355,14 @@ class Kit:
             facts = json.loads((self.folder / "kit.json").read_bytes())
             if facts["format"] != 1:
                 raise SlotError(
-                    f"kit {self.folder} has format {facts['format']}, this edgeface-slot reads 1: "
-                    f"install it by its own tool, python3 {self.folder}/slot.py install"
+                    f"kit {self.name} has format {facts['format']}, this edgeface-slot reads 1: "
+                    f"install it by its own tool, python3 {self.name}/slot.py install"
                 )
             told = [facts["version"], facts["board"], facts["bundle"], *facts["pythons"]]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise SlotError(f"kit {self.folder}: kit.json is not a kit's: {error!r}") from error
+            raise SlotError(f"kit {self.name}: kit.json is not a kit's: {error!r}") from error
         if not all(isinstance(text, str) for text in told) or "/" in facts["bundle"]:
-            raise SlotError(f"kit {self.folder}: kit.json holds other things than names")
+            raise SlotError(f"kit {self.name}: kit.json holds other things than names")
         return facts
 
     def board_facts(self) -> dict[str, Any]:
@@ -376,12 +379,12 @@ class Kit:
             try:
                 name, _, _, tags = parse_wheel_filename(file.name)
             except InvalidWheelFilename as error:
-                raise SlotError(f"kit {self.folder}: {error}") from error
+                raise SlotError(f"kit {self.name}: {error}") from error
             if tags & supported and file != self.pip:
                 fitting[name] = file
         if "edgeface" not in fitting:
             raise SlotError(
-                f"kit {self.folder} has no edgeface wheel for {platform.python_implementation()} "
+                f"kit {self.name} has no edgeface wheel for {platform.python_implementation()} "
                 f"{python_version()} on {platform.machine()}, {' '.join(platform.libc_ver())}: "
                 "make the kit for this machine's Python"
             )
@@ -566,7 +569,7 @@ def check_machine(home: Home, kit: Kit) -> None:
     machine = platform.machine()
     if board.get("arch") != machine:
         raise SlotError(
-            f"kit {kit.folder} is for {kit.board} ({board.get('arch')}), this machine is "
+            f"kit {kit.name} is for {kit.board} ({board.get('arch')}), this machine is "
             f"{machine}: use its kit"
         )
     tree = Path(os.environ.get("EDGEFACE_BOARD_ROOT", "/"), "proc/device-tree/compatible")
@@ -574,32 +577,69 @@ def check_machine(home: Home, kit: Kit) -> None:
     wanted = board.get("compatible", [])
     if wanted and not set(wanted) & set(here):
         raise SlotError(
-            f"kit {kit.folder} is for {kit.board} ({', '.join(wanted)}), this machine's device "
+            f"kit {kit.name} is for {kit.board} ({', '.join(wanted)}), this machine's device "
             f"tree says {', '.join(here) or 'nothing'}: use its kit"
         )
     installed = home.root / "etc/edgeface/board.toml"
     if installed.exists() and _read_toml(installed).get("name") != kit.board:
         raise SlotError(
-            f"kit {kit.folder} is for {kit.board}, and {installed} says "
+            f"kit {kit.name} is for {kit.board}, and {installed} says "
             f"{_read_toml(installed).get('name')}: use that board's kit, or take the file away"
         )
     if python_version() not in kit.facts["pythons"]:
         raise SlotError(
-            f"kit {kit.folder} is for Python {', '.join(kit.facts['pythons'])}, this is "
+            f"kit {kit.name} is for Python {', '.join(kit.facts['pythons'])}, this is "
             f"{python_version()}: make the kit with --python {python_version()}"
         )
 
 
-def make_room(home: Home, kit: Kit, *, name: str) -> None:
-    """Take leftovers away, and the idle slot too where the new one would not fit beside it.
+@contextmanager
+def taken(home: Home, folder: Path, sums: bytes) -> Iterator[Path]:
+    """Copy a checked kit to where only root writes, for as long as it is installed.
+
+    Whoever may write where a kit lies (a user's home, a stick) could else put other wheels there
+    after the check, and root would run them.
 
     Raises
     ------
     SlotError
-        It would not fit then either. Nothing was taken away but leftovers.
+        There is no room for it, or the copy is not what was checked.
     """
+    need, free = tree_bytes(folder), shutil.disk_usage(home.folder).free
+    if free < need:
+        raise SlotError(
+            f"{home.folder} has {free >> 20} MiB for a copy of the kit, expected {need >> 20} MiB: "
+            "make room first; nothing was changed"
+        )
+    closed = home.folder / "slots" / ".kit"
+    closed.mkdir(mode=0o700)  # before anything is in it: a copy has the modes of its original
+    try:
+        copy = Path(shutil.copytree(folder, closed / folder.name, symlinks=True))
+        if check_sums(copy) != sums:
+            raise SlotError(f"kit {folder} was changed while it was read: copy it again")
+        yield copy
+    finally:
+        shutil.rmtree(closed, ignore_errors=True)
+
+
+def take_leftovers_away(home: Home) -> None:
+    """Delete what an installation that was cut short has left."""
     for leftover in (home.folder / "slots").glob(".*"):
-        shutil.rmtree(leftover)
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
+
+
+def make_room(home: Home, kit: Kit, *, name: str) -> None:
+    """Take the idle slot away where the new one would not fit beside it.
+
+    Raises
+    ------
+    SlotError
+        It would not fit then either, or the slot still runs. Nothing was taken away.
+    """
+    refuse_running(home, name)
     need, idle = kit.slot_bytes(), tree_bytes(home.slot(name))
     free = shutil.disk_usage(home.folder).free
     if free + idle < need:
@@ -611,10 +651,28 @@ def make_room(home: Home, kit: Kit, *, name: str) -> None:
         retire(home, name)
 
 
-def retire(home: Home, name: str) -> None:
-    """Delete a slot that is not current; half deleted, it has no slot's name."""
+def refuse_running(home: Home, name: str) -> None:
+    """Raise SlotError if a slot is current, or a process that was started from it still runs."""
     if name == home.current():
         raise SlotError(f"slot {name} runs, and is never deleted")
+    # The launcher gives the folder of the packages to Python as an argument.
+    site = os.fsencode(os.path.realpath(home.slot(name) / "site"))
+    processes = []
+    for told in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            processes += [told.parent.name] if site in told.read_bytes().split(b"\0") else []
+        except OSError:  # it has ended
+            continue
+    if processes:
+        raise SlotError(
+            f"slot {name} is not current, and still runs in process {', '.join(processes)}: "
+            "systemctl restart edgeface, or end it, and install again; nothing was changed"
+        )
+
+
+def retire(home: Home, name: str) -> None:
+    """Delete a slot that nothing runs from; half deleted, it has no slot's name."""
+    refuse_running(home, name)
     if home.slot(name).is_dir():
         old = home.folder / "slots" / ".old"
         os.rename(home.slot(name), old)
@@ -641,7 +699,7 @@ def fill(kit: Kit, slot: Path, *, lock: int) -> None:
     )
     if done.returncode != 0:
         last = (done.stderr.strip() or done.stdout.strip() or "no text").splitlines()[-1]
-        raise SlotError(f"pip could not install {kit.folder}: {last}; nothing was changed")
+        raise SlotError(f"pip could not install {kit.name}: {last}; nothing was changed")
     shutil.rmtree(temporary)
     seal_slot(slot, kit.folder, python=python_version())
     sync_tree(slot)
@@ -693,33 +751,40 @@ def install(home: Home, folder: Path, *, public_key: Path | None) -> None:
     """
     sums = check_sums(folder)
     keys = public_key or home.root / KEYS
-    if public_key or keys.is_dir():
+    signed = public_key is not None or os.path.lexists(keys)
+    if signed:
         site = home.folder / "current" / "site"
         check_signature(folder, sums, keys=read_keys(keys), site=site)
     else:
         print(f"edgeface-slot: no key in {keys}: who made the kit is not checked", flush=True)
-    kit = Kit(folder)
-    check_machine(home, kit)
     with home.locked() as lock:
-        if home.current() and settle(home, lock=lock, boot=False) is None:
-            print("edgeface-slot: no slot works now: going on, to replace one", flush=True)
-        name = next(name for name in SLOTS if name != home.current())
-        make_room(home, kit, name=name)
-        new = home.folder / "slots" / ".new"
-        print(f"edgeface-slot: filling slot {name} with edgeface {kit.version}", flush=True)
-        fill(kit, new, lock=lock)
-        problem = self_test(new, lock=lock)
-        if problem:
-            shutil.rmtree(new)
-            raise SlotError(f"kit {folder}: on this machine {problem}; nothing was changed")
-        retire(home, name)
-        os.rename(new, home.slot(name))
-        sync(new.parent)
-        install_system_files(home, kit)
-        switch(home, name, lock=lock, why=f"edgeface {kit.version} installed")
+        take_leftovers_away(home)
+        with taken(home, folder, sums) if signed else nullcontext(folder) as own:
+            install_checked(home, Kit(own, name=folder), lock=lock)
     if home.root == Path("/") and Path("/run/systemd/system").is_dir():
         subprocess.run(["systemctl", "daemon-reload"], check=False)
     print("edgeface-slot: what runs keeps its version until: systemctl restart edgeface")
+
+
+def install_checked(home: Home, kit: Kit, *, lock: int) -> None:
+    """Install a kit whose files are what its maker listed; `install` says what is raised."""
+    check_machine(home, kit)
+    if settle(home, lock=lock, boot=False) is None and home.current():
+        print("edgeface-slot: no slot works now: going on, to replace one", flush=True)
+    name = next(name for name in SLOTS if name != home.current())
+    make_room(home, kit, name=name)
+    new = home.folder / "slots" / ".new"
+    print(f"edgeface-slot: filling slot {name} with edgeface {kit.version}", flush=True)
+    fill(kit, new, lock=lock)
+    problem = self_test(new, lock=lock)
+    if problem:
+        shutil.rmtree(new)
+        raise SlotError(f"kit {kit.name}: on this machine {problem}; nothing was changed")
+    retire(home, name)
+    os.rename(new, home.slot(name))
+    sync(new.parent)
+    install_system_files(home, kit)
+    switch(home, name, lock=lock, why=f"edgeface {kit.version} installed")
 
 
 # ---- Commands

@@ -30,6 +30,9 @@ elif word == "db":
     print("Downloading bootloader succeeded.")
 elif plan["mode"] == "Maskrom" and not plan["started"]:
     print("The device does not support this operation!"); sys.exit(1)
+elif word == "rfi" and plan["absent"]:
+    plan["absent"] -= 1; keep()
+    print("Did not find any rockusb device, please plug device in!"); sys.exit(1)
 elif word == "rfi":
     print(f"Flash Info:\\n\\tManufacturer: SAMSUNG\\n\\tFlash Size: {plan['megabytes']} MB")
 elif word == "wl":
@@ -93,7 +96,7 @@ class Bench:
         self.folder = folder
         self.plan: dict[str, object] = {
             **{"mode": "Maskrom", "boards": 1, "usb": "2207:350e", "megabytes": 4},
-            **{"fails": "", "code": 1, "started": False, "chip": "A523/A527/T527"},
+            **{"fails": "", "code": 1, "started": False, "absent": 0, "chip": "A523/A527/T527"},
         }
         self.loader = folder / "loader.bin"
         self.loader.write_bytes(b"loader")

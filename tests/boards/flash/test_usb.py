@@ -38,6 +38,18 @@ def test_rockchip_board_in_maskrom_mode(tool: str, image: Path, bench: Bench) ->
     assert bench.held(image.stat().st_size) == image.read_bytes()
 
 
+def test_board_that_takes_a_moment_to_start_its_loader(
+    image: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.set(absent=2)
+    assert rockchip(image, "--loader", str(bench.loader), "--write") == 0
+    assert [words[1] for words in bench.asked()].count("rfi") == 3
+    monkeypatch.setattr("boards.flash.rockchip.LOADER_SECONDS", 0.1)
+    bench.set(absent=99)
+    assert rockchip(image, "--loader", str(bench.loader), "--write") == 1
+    assert "Did not find any rockusb device" in capsys.readouterr().err
+
+
 def test_dry_run_only_lists(image: Path, bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     assert rockchip(image, "--loader", str(bench.loader)) == 0
     assert bench.asked() == [["rkdeveloptool", "ld"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 from base64 import b64encode
@@ -12,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from boards.slot import CONTEXT
+from boards.slot import CONTEXT, HOME
 from boards.slot import slot as tool
 from tests.boards.slot.kits import (
     assert_done,
@@ -91,6 +92,37 @@ def test_signature_that_nothing_can_check(updated, kit, trusted):
     assert done.returncode == 1
     assert "cannot be checked here (found OpenSSL 1.1.1n" in done.stderr
     assert version_of_current(updated) == "2.0"
+
+
+def test_kit_that_changes_after_its_check_is_not_installed(updated, kit, trusted):
+    """Whoever may write where a kit lies has a moment between the check and root's pip."""
+    if not shutil.which("openssl", path="/usr/bin:/bin"):
+        pytest.skip("openssl is not installed")
+    sign(kit, trusted)
+    environment(updated.parent)
+    spoil = updated.parent / "python/openssl"
+    spoil.write_text(f'#!/bin/sh\necho evil > "{kit}/bundle.efb"\nexec /usr/bin/openssl "$@"\n')
+    spoil.chmod(0o755)
+    done = run_without_cryptography(updated, "install", kit)
+    assert done.returncode == 1 and "bundle.efb is damaged" in done.stderr
+    assert version_of_current(updated) == "2.0"
+    assert sorted(os.listdir(updated / HOME / "slots")) == ["a", "b"]
+
+
+def test_signed_kit_is_read_where_only_root_writes(updated, kit, trusted):
+    sums = tool.check_sums(kit)
+    home = tool.Home(updated)
+    with tool.taken(home, kit, sums) as own:
+        assert own.parent.stat().st_mode & 0o777 == 0o700
+        (kit / "bundle.efb").write_bytes(b"evil")
+        assert tool.check_sums(own) == sums
+    assert not own.parent.exists()
+
+
+@pytest.mark.parametrize("make", [Path.touch, lambda keys: keys.symlink_to("/nowhere")])
+def test_keys_that_are_no_folder_refuse_every_kit(updated, kit, make):
+    make(updated / "etc/edgeface/keys")
+    refused(updated, kit, "no kit is taken")
 
 
 def test_unsigned_kit_on_a_machine_with_keys(updated, kit, trusted):

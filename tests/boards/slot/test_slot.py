@@ -5,9 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
+import time
 
 from boards.slot import HOME, SYSTEM_FILES, SYSTEM_LINKS
 from tests.boards.slot.kits import (
+    PASS,
     assert_done,
     environment,
     make_kit,
@@ -82,6 +84,34 @@ def test_second_install_at_the_same_time_is_refused(updated, kits):
             done = run_slot(updated, *words)
             assert done.returncode == 1 and "another edgeface-slot is working on it" in done.stderr
     assert version_of_current(updated) == "2.0"
+
+
+def test_slot_from_which_a_process_still_runs_is_not_deleted(root, kits, tmp_path):
+    """The app keeps its version until it is restarted, and loads its files from that slot."""
+    hold = """
+    if "STARTED" in os.environ:
+        open(os.environ["STARTED"], "w").close()
+        time.sleep(60)
+    """
+    kit = make_kit(tmp_path, version="1.5", selftest=hold + PASS)
+    assert_done(run_slot(root, "install", kit))
+    started = tmp_path / "started"
+    app = subprocess.Popen(
+        [root / HOME / "current/bin/edgeface", "selftest", "--json"],
+        env={**environment(root.parent), "STARTED": str(started)},
+    )
+    try:
+        while not started.exists():
+            time.sleep(0.01)
+        assert_done(run_slot(root, "install", kits["2.0"]))
+        done = run_slot(root, "install", kits["1.0"])
+        assert done.returncode == 1
+        assert f"slot a is not current, and still runs in process {app.pid}:" in done.stderr
+        assert status(root)["slots"]["a"]["version"] == "1.5"
+    finally:
+        app.kill()
+        app.wait()
+    assert_done(run_slot(root, "install", kits["1.0"]))
 
 
 def test_processes_that_an_install_started_hold_its_lock(root, tmp_path):
