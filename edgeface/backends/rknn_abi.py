@@ -6,6 +6,7 @@ Written from the public description of Rockchip's interface (version 2.3); names
 from __future__ import annotations
 
 import ctypes
+import os
 from ctypes import (
     POINTER,
     Structure,
@@ -141,7 +142,7 @@ class Library:
     """
 
     def __init__(self, *, name: str) -> None:
-        self._name = name
+        self._name, self._process = name, os.getpid()
         self._calls = {}
         library = load_library([LIBRARY], variable=VARIABLE, install=INSTALL)
         for call, arguments in _CALLS.items():
@@ -154,6 +155,10 @@ class Library:
                 ) from None
             function.argtypes, function.restype = arguments, c_int
             self._calls[call] = function
+
+    def owned(self) -> bool:
+        """Whether this process loaded it: what a fork inherits is not its to use or free."""
+        return self._process == os.getpid()
 
     def init(self, model: bytes) -> int:
         """Load a model and return its context's handle."""
@@ -207,6 +212,12 @@ class Library:
         return answer
 
     def _call(self, call: str, *arguments: Any) -> None:
+        if not self.owned():  # its memory is the parent's too, with the parent's faces in it
+            raise InferenceError(
+                f"{self._name}: process {os.getpid()} has the NPU from {self._process} by a fork, "
+                "and cannot use it: open the pipeline in the process that runs it",
+                step=f"{self._name} fork",
+            )
         code = self._calls[call](*arguments)
         if code != 0:
             meaning = CODES.get(code, "a code that this edgeface does not know")

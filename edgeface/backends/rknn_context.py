@@ -20,9 +20,8 @@ class Context:
     """A loaded model.
 
     An output is handed out only when it was written by this very run. The buffer it comes in
-    is new for each run and filled with `UNWRITTEN` before. Should the NPU's memory still hold the
-    previous output, it equals that output though the picture differs: then another picture goes
-    through and this one again, which tells a stale output from a small difference between pictures.
+    is new for each run and filled with `UNWRITTEN` before. Should the NPU's memory still hold an
+    earlier output, `edgeface.backends.fresh` finds that.
 
     Parameters
     ----------
@@ -55,7 +54,7 @@ class Context:
             raise
 
     def start(self) -> None:
-        """Run two pictures of noise: an NPU that computes tells them apart."""
+        """Run pictures of noise: an NPU that computes tells them apart, and in order."""
         self._shape = self.output.shape[1:]
         self._fresh.start(self._once, (self.input.values,))
 
@@ -71,7 +70,7 @@ class Context:
     def close(self) -> None:
         """Destroy the context; InferenceError where the library cannot."""
         with self._lock:
-            if self._destroy.detach():
+            if self._destroy.detach() and self._library.owned():
                 self._library.destroy(self.handle)
 
     def abandon(self) -> None:
@@ -96,6 +95,8 @@ class Context:
 
 
 def _destroy_quietly(library: Library, handle: int) -> None:
+    if not library.owned():  # the parent process's, which frees it
+        return
     try:
         library.destroy(handle)
     except InferenceError as error:

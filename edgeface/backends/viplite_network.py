@@ -140,11 +140,15 @@ class Network:
     def _prepare(self) -> None:
         self._call("vip_prepare_network", self._handle)
         self._prepared = True
-        self._call("vip_set_input", self._handle, 0, self.input.handle)
-        self._call("vip_set_output", self._handle, 0, self.output.handle)
+        try:
+            self._call("vip_set_input", self._handle, 0, self.input.handle)
+            self._call("vip_set_output", self._handle, 0, self.output.handle)
+        except InferenceError:
+            self._finish_late()
+            raise
 
     def _finish_late(self) -> None:
-        """After a failed run: an NPU that is still busy must not write into the next result."""
+        """After a failure: what is half bound, or still busy, must not touch the next result."""
         self._prepared = False
         try:
             self._call("vip_finish_network", self._handle)

@@ -20,6 +20,7 @@ from edgeface.errors import BackendUnavailableError, InferenceError
 from tests.backends.rknn_board import MODEL, STAGE, FakeNpu, opened, pictures, reckoned
 from tests.fakes.make import Fakes
 from tests.fakes.rknn_fake import rknn_file
+from tests.faults import in_child
 
 
 def test_each_row_is_a_run_of_its_own(npu: FakeNpu) -> None:
@@ -181,6 +182,17 @@ def test_a_damaged_file_is_refused_before_the_library_sees_it(
 def test_a_manifest_that_does_not_feed_pixels_is_refused(npu: FakeNpu, change: dict) -> None:
     with pytest.raises(InferenceError, match="expected uint8 NHWC"):
         opened(input={**STAGE["input"], **change})
+
+
+def test_a_forked_child_does_not_use_its_parents_npu(npu: FakeNpu) -> None:
+    with opened() as backend:
+        for _ in range(2):
+            error, text = in_child(lambda: backend.run(pictures(1)))
+            assert (error, "by a fork" in text) == ("InferenceError", True)
+        for action in (backend.close, lambda: opened().close()):
+            assert in_child(action) == ("", "")
+        assert npu.contexts == 1
+        assert np.array_equal(backend.run(pictures(1))["feature"], reckoned(pictures(1)))
 
 
 def test_a_process_that_ends_without_close_ends_well(npu: FakeNpu) -> None:

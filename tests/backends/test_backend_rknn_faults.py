@@ -99,11 +99,11 @@ def test_the_previous_output_is_never_the_answer_to_another_picture(
         assert caught.value.step == "embedder stale output"
 
 
-@pytest.mark.parametrize("run", [3, 4, 6])
+@pytest.mark.parametrize("run", [5, 6, 8])
 def test_one_stale_run_among_sound_ones_is_found(
     npu: FakeNpu, monkeypatch: pytest.MonkeyPatch, run: int
 ) -> None:
-    monkeypatch.setenv(WORDS, f"stale={run}")  # the first two are the backend's own
+    monkeypatch.setenv(WORDS, f"stale={run}")  # the first four are the backend's own
     with opened() as backend:
         with pytest.raises(InferenceError, match="the previous picture's output"):
             backend.run(pictures(4))
@@ -115,6 +115,27 @@ def test_an_npu_that_never_computes_cannot_be_opened(
     monkeypatch.setenv(WORDS, "stale")
     with pytest.raises(InferenceError, match="the previous picture's output"):
         opened()
+
+
+def test_an_npu_that_is_one_picture_late_cannot_be_opened(
+    npu: FakeNpu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(WORDS, "late")  # its outputs always differ, and are all of other pictures
+    with pytest.raises(InferenceError, match="the previous picture's output"):
+        opened()
+
+
+def test_an_npu_that_falls_behind_never_gives_the_previous_face(
+    npu: FakeNpu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened() as backend:
+        backend.run(pictures(1))
+        monkeypatch.setenv(WORDS, "late")
+        for seed in (1, 2, 3):  # as a door does, which tries the next frame
+            with pytest.raises(InferenceError, match="the previous picture's output"):
+                backend.run(pictures(1, seed=seed))
+        monkeypatch.delenv(WORDS)
+        assert np.array_equal(backend.run(pictures(1))["feature"], reckoned(pictures(1)))
 
 
 def test_pictures_that_rightly_give_one_output_are_answered(npu: FakeNpu) -> None:

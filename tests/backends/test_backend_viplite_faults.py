@@ -49,6 +49,18 @@ def test_every_status_of_a_run_is_an_error_and_the_next_run_is_sound(
         assert np.array_equal(backend.run(rows)["feature"], reckoned(rows))
 
 
+@pytest.mark.parametrize("function", ["vip_prepare_network", "vip_set_input", "vip_set_output"])
+def test_a_network_that_could_not_start_anew_does_so_later(vip, monkeypatch, function: str) -> None:
+    with opened() as backend:
+        for words in ("vip_run_network=-1", f"{function}=-5"):
+            monkeypatch.setenv(WORDS, words)
+            with pytest.raises(InferenceError, match=f"{words.split('=')[0]} failed"):
+                backend.run(pictures(1))
+        monkeypatch.setenv(WORDS, "")
+        rows = pictures(1)
+        assert np.array_equal(backend.run(rows)["feature"], reckoned(rows))
+
+
 @pytest.mark.parametrize("function", FREEING)
 def test_a_failure_while_freeing_is_told_after_the_rest_is_freed(
     vip: FakeVip, monkeypatch: pytest.MonkeyPatch, function: str
@@ -137,6 +149,25 @@ def test_an_earlier_result_is_never_an_answer(
     with pytest.raises(InferenceError, match="the previous picture's output"):
         opened()
     assert vip.alive == 0
+
+
+def test_an_npu_that_is_one_picture_late_cannot_be_opened(vip: FakeVip, monkeypatch) -> None:
+    monkeypatch.setenv(WORDS, "late")  # its outputs always differ, and are all of other pictures
+    with pytest.raises(InferenceError, match="the previous picture's output"):
+        opened()
+    assert vip.alive == 0
+
+
+def test_an_npu_that_falls_behind_never_gives_the_previous_face(vip: FakeVip, monkeypatch) -> None:
+    with opened() as backend:
+        backend.run(pictures(1))
+        monkeypatch.setenv(WORDS, "late")
+        for seed in (1, 2, 3):  # as a door does, which tries the next frame
+            with pytest.raises(InferenceError, match="the previous picture's output"):
+                backend.run(pictures(1, seed=seed))
+        monkeypatch.setenv(WORDS, "")
+        rows = pictures(1)
+        assert np.array_equal(backend.run(rows)["feature"], reckoned(rows))
 
 
 def test_pictures_that_the_network_cannot_tell_apart_are_answered(vip: FakeVip) -> None:
