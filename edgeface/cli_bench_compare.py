@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ ratio is B's time over A's. Its interval comes from the processes of both report
 medians: no time of a call is taken for independent of its neighbour's.
 
 exit codes: 0 not slower beyond the tolerance, 1 an error, 2 wrong usage, 4 all stages together
-got slower for certain and by more than the tolerance, or a configuration lost its accuracy
+got slower beyond the noise and by more than the tolerance, or a configuration lost its accuracy
 """
 
 
@@ -51,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
         print_json(found)
     else:
         _print(found)
+    for text in found["doubts"]:
+        print(f"edgeface: warning: {text}", file=sys.stderr)
     return SLOWER if found["slower"] or found["lost"] else 0
 
 
@@ -65,9 +68,9 @@ def _print(found: Mapping[str, Any]) -> None:
         print(f"LOST: {text}")
     tolerance = f"{found['tolerance'] * 100:g} %"
     for name in found["slower"]:
-        print(f"SLOWER: {name}, for certain and by more than {tolerance}")
+        print(f"SLOWER: {name}, beyond the noise and by more than {tolerance}")
     if not found["slower"] and not found["lost"]:
-        print(f"not slower for certain by more than {tolerance}")
+        print(f"nothing slower beyond the noise and by more than {tolerance}")
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:

@@ -70,6 +70,14 @@ def test_slower_beyond_the_tolerance_is_4(report: dict, compare) -> None:
     assert compare(second, first)[0] == 0
 
 
+def test_warnings_of_both_reports_are_repeated_though_they_are_the_same(report, compare) -> None:
+    busy = {"level": "warning", "what": "busy", "text": "BUSY: others"}
+    first = with_times({**report, "findings": [busy]}, 0, _times(1, 0))
+    code, out, err = compare(first, first)
+    assert code == 0 and "same setting" in out
+    assert "warning: A: BUSY" in err and "warning: B: BUSY" in err
+
+
 def test_json_has_ratio_and_interval(report: dict, compare) -> None:
     first, second = (with_times(report, 0, _times(s, i)) for i, s in enumerate((1, 0.8)))
     (row,) = json.loads(compare(first, second, "--json")[1])["rows"]

@@ -33,7 +33,8 @@ def judge(
     -------
     dict
         "rows", "lost" (why each configuration that the second lost is lost), "slower" (names of
-        configurations slower beyond the tolerance), "differs" (what is not the same), as JSON.
+        configurations slower beyond the tolerance), "differs" (what is not the same), "doubts" (the
+        reports' own warnings: their times may not be their code's), as JSON.
 
     Raises
     ------
@@ -61,6 +62,7 @@ def judge(
         )
     return {
         "tolerance": tolerance,
+        "doubts": _doubts(first, second),
         "differs": [*unlike, *_other_settings(first, second)],
         "rows": rows,
         "lost": lost,
@@ -128,6 +130,15 @@ def _other_settings(first: Mapping[str, Any], second: Mapping[str, Any]) -> list
     states = [report["conditions"]["before"]["governors"] for report in (first, second)]
     doubts = [sorted({f["what"] for f in report["findings"]}) for report in (first, second)]
     return _texts([*pairs, ("governors", *states), ("findings", *doubts)])
+
+
+def _doubts(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{name}: {one['text']}"
+        for name, report in (("A", first), ("B", second))
+        for one in report["findings"]
+        if one["level"] == "warning"
+    ]
 
 
 def _texts(pairs: list[tuple[str, Any, Any]]) -> list[str]:
