@@ -16,13 +16,16 @@ from boards.image.kit import Kit, check_fit, open_kit
 from boards.image.site import fill_site
 from boards.image.sparse import copy_range, need_room, new_file
 from boards.image.table import ALIGN_BYTES, Partition, Table, grow_partition, size_with
-from boards.slot import first_state, seal_slot
+from boards.slot import RESERVE_BYTES, first_state, seal_slot
 
-# Two slots, so that an update fits before the board has grown its file system; and something for
-# logs and a gallery.
-SLOTS_ROOM = 2
+# An update fits before the board has grown its file system; and something for logs and a gallery.
 SPARE_BYTES = 64 << 20
 SPARE_INODES = 1024
+# `boards deploy` brings the kit, and edgeface-slot takes a signed one to itself.
+KIT_COPIES = 2
+# What edgeface-slot reckons for a Python file, which it compiles; what was compiled is not counted.
+FILE_SHARES = {".py": 2.5, ".pyc": 0.0}
+BLOCK_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ def build_image(
         work = Path(name)
         say("installing the kit's wheels for the image")
         compiled, nodes = _stage(opened, system, work)
-        changed, files = _change(base, root, nodes, work=work, say=say)
+        update = update_bytes(nodes, kit_bytes=_size(kit))
+        changed, files = _change(base, root, nodes, update=update, work=work, say=say)
         say("assembling and reading back")
         image = _assemble(base, table, root, files, work / "image")
         digest = _verify(image, root.start, files)
@@ -111,7 +115,13 @@ def _stage(kit: Kit, system: System, work: Path) -> tuple[bool, list[Node]]:
 
 
 def _change(
-    base: Path, root: Partition, nodes: Sequence[Node], *, work: Path, say: Callable[[str], None]
+    base: Path,
+    root: Partition,
+    nodes: Sequence[Node],
+    *,
+    update: int,
+    work: Path,
+    say: Callable[[str], None],
 ) -> tuple[bool, Path]:
     """Extract the root file system and put the nodes in; was there anything to do?"""
     extracted = work / "root.ext4"
@@ -126,7 +136,7 @@ def _change(
     if gone:
         say(f"taking away an earlier installation: {len(gone)} names")
         files.change(gone)
-    _make_room(files, nodes, say=say)
+    _make_room(files, nodes, update=update, say=say)
     say(f"writing {len(nodes)} names")
     files.change(writing(files, nodes))
     files.check()
@@ -136,8 +146,10 @@ def _change(
     return True, extracted
 
 
-def _make_room(files: Ext4, nodes: Sequence[Node], *, say: Callable[[str], None]) -> None:
-    lacking = lacking_bytes(files.room(), nodes)
+def _make_room(
+    files: Ext4, nodes: Sequence[Node], *, update: int, say: Callable[[str], None]
+) -> None:
+    lacking = lacking_bytes(files.room(), nodes, update=update)
     if lacking:
         size = files.file.stat().st_size + lacking
         say(f"growing the file system by {lacking >> 20} MiB")
@@ -145,11 +157,20 @@ def _make_room(files: Ext4, nodes: Sequence[Node], *, say: Callable[[str], None]
         files.grow(-(-size // ALIGN_BYTES) * ALIGN_BYTES)
 
 
-def lacking_bytes(room: Room, nodes: Sequence[Node]) -> int:
-    """By how much a file system must grow: for two slots in blocks and in inodes, and to spare."""
-    wanted = SLOTS_ROOM * blocks(nodes, room.block_bytes) + SPARE_BYTES // room.block_bytes
+def update_bytes(nodes: Sequence[Node], *, kit_bytes: int) -> int:
+    """What a board must have free for an update of this size: the kit, and a slot as
+    edgeface-slot reckons it (`Kit.slot_bytes`)."""
+    slot = RESERVE_BYTES
+    for source in (node.source for node in nodes if node.source):
+        slot += int(source.stat().st_size * FILE_SHARES.get(source.suffix, 1.0)) + BLOCK_BYTES
+    return slot + KIT_COPIES * kit_bytes
+
+
+def lacking_bytes(room: Room, nodes: Sequence[Node], *, update: int) -> int:
+    """By how much a file system must grow: for a slot and an update of it, and to spare."""
+    wanted = blocks(nodes, room.block_bytes) + (update + SPARE_BYTES) // room.block_bytes
     by_blocks = wanted - (room.free_blocks - room.reserved_blocks)
-    inodes = SLOTS_ROOM * len(nodes) + SPARE_INODES - room.free_inodes
+    inodes = 2 * len(nodes) + SPARE_INODES - room.free_inodes
     by_inodes = inodes * room.blocks // room.inodes
     # A grown file system spends some of it on tables, and reserves its share for root.
     return max(0, int(1.15 * max(by_blocks, by_inodes))) * room.block_bytes

@@ -1,6 +1,6 @@
 """Put a kit into a copy of a raw Debian or Ubuntu disk image, without root or loop devices.
 
-The root file system (ext4) is found, grown if two slots would not fit, and checked before and
+The root file system (ext4) is found, grown if an update would not fit later, and checked before and
 after; every file is read back and compared. Needs e2fsprogs and sfdisk:
 apt-get install e2fsprogs fdisk. docs/flashing.md has examples.
 """

@@ -13,7 +13,8 @@ from boards.kit.wheels import own_wheel
 from boards.slot.slot import SlotError, check_signature, check_sums, read_keys
 from boards.wheels.target import Target
 
-NEEDED = ("kit.json", "board.toml", "bundle.efb", "THIRD_PARTY.md", *SYSTEM_FILES)
+BUNDLE = "bundle.efb"
+NEEDED = ("kit.json", "board.toml", BUNDLE, "THIRD_PARTY.md", *SYSTEM_FILES)
 
 
 def check_kit(
@@ -65,11 +66,16 @@ def read_facts(kit: Path) -> dict[str, Any]:
     """
     try:
         facts = json.loads((kit / "kit.json").read_bytes())
-        told = (facts["format"], facts["board"], facts["version"], list(facts["pythons"]))
+        told = [facts["board"], facts["version"], facts["bundle"], *facts["pythons"]]
+        whole = facts["format"] == 1 and bool(facts["pythons"])
     except (ValueError, KeyError, TypeError) as error:
         raise BoardsError(
             f"kit {kit}: kit.json is not a kit's ({error!r}); make it again"
         ) from error
-    if told[0] != 1 or not told[3]:
-        raise BoardsError(f"kit {kit}: format {told[0]}, Pythons {told[3]}; expected format 1")
+    # The bundle's name becomes a path: another one could name any file of this machine.
+    if not whole or not all(isinstance(one, str) for one in told) or facts["bundle"] != BUNDLE:
+        raise BoardsError(
+            f"kit {kit}: kit.json says format {facts['format']}, bundle {facts['bundle']!r}, "
+            f"Pythons {facts['pythons']}; expected format 1, {BUNDLE}, and versions"
+        )
     return facts

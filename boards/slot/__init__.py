@@ -9,6 +9,7 @@ from __future__ import annotations
 from boards.slot.slot import (
     CONTEXT,
     HOME,
+    RESERVE_BYTES,
     SLOTS,
     SYSTEM_FILES,
     SYSTEM_LINKS,
@@ -19,6 +20,7 @@ from boards.slot.slot import (
 __all__ = [
     "CONTEXT",
     "HOME",
+    "RESERVE_BYTES",
     "SLOTS",
     "SYSTEM_FILES",
     "SYSTEM_LINKS",

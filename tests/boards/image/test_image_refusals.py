@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from boards.__main__ import main
 from boards.errors import BoardsError
 from boards.image.base import CONTAINERS
 from boards.image.build import build_image
+from boards.image.kit import open_kit
 from boards.image.table import Partition, Table, size_with
 from tests.boards.image.conftest import BOARD, ROOT_START, disk, rk3576_kit, shell
 from tests.boards.slot import kits
@@ -57,6 +59,18 @@ def test_damaged_kit(base: Path, tmp_path: Path) -> None:
     kit = rk3576_kit(tmp_path / "kits", version="1.0")
     (kit / "bundle.efb").write_bytes(b"bundle of 1.1")
     refused(base, kit, tmp_path / "out.img", match="bundle.efb is damaged")
+
+
+@pytest.mark.parametrize(
+    "told", [{"bundle": "/etc/hostname"}, {"bundle": 1}, {"pythons": [3.11]}, {"format": 2}]
+)
+def test_kit_that_names_a_file_of_this_machine(told: dict[str, object], tmp_path: Path) -> None:
+    kit = rk3576_kit(tmp_path, version="1.0")
+    facts = json.loads((kit / "kit.json").read_text())
+    (kit / "kit.json").write_text(json.dumps({**facts, **told}))
+    kits.write_sums(kit)
+    with pytest.raises(BoardsError, match="expected format 1, bundle.efb, and versions"):
+        open_kit(kit, board=BOARD)
 
 
 def test_unsigned_kit_where_a_key_is_given(base: Path, kit: Path, tmp_path: Path) -> None:
