@@ -105,6 +105,11 @@ def _require_facts(facts: Mapping[str, Any], path: Path) -> None:
                 f"{path}: {key} is {facts.get(key)!r}, expected a {kind.__name__}; docs/boards.md "
                 "describes the file"
             )
+    if not all(isinstance(text, str) for text in facts["compatible"]):
+        raise BoardError(
+            f"{path}: compatible is {facts['compatible']}, expected texts as the device tree has, "
+            'such as "rockchip,rk3576"'
+        )
     wrong = [name for name in facts["runtimes"] if name not in RUNTIMES]
     if wrong or not facts["runtimes"]:
         raise BoardError(

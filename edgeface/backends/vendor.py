@@ -55,12 +55,13 @@ def load_library(
 def require_versions(
     needs: Mapping[str, str], found: Mapping[str, str], *, name: str, upgrade: str
 ) -> None:
-    """Raise BackendUnavailableError where a model needs newer vendor software than is here.
+    """Raise BackendUnavailableError where a model needs other vendor software than is here.
 
     Parameters
     ----------
     needs
-        The manifest's: oldest version of each piece, such as {"viplite": "1.13"}.
+        The manifest's: oldest version of each piece, such as {"viplite": "1.13"}; after "<" the
+        first that is too new: {"viplite": "1.13 <2"}.
     found
         The version of each piece that this backend can tell, such as {"viplite": "1.13.0"}.
     name
@@ -68,15 +69,21 @@ def require_versions(
     upgrade
         What to do, for the error.
     """
-    for piece, oldest in needs.items():
+    for piece, needed in needs.items():
+        oldest, bounded, too_new = (part.strip() for part in needed.partition("<"))
         if piece not in found:
             raise BackendUnavailableError(
-                f"{name}: the bundle needs {piece} {oldest}, this edgeface can tell the version of "
+                f"{name}: the bundle needs {piece} {needed}, this edgeface can tell the version of "
                 f"{', '.join(found)} only: upgrade edgeface, or use another bundle"
             )
         if _numbers(found[piece], piece) < _numbers(oldest, piece):
             raise BackendUnavailableError(
                 f"{name}: {piece} is {found[piece]}, the bundle needs {oldest} or newer: {upgrade}"
+            )
+        if bounded and _numbers(found[piece], piece) >= _numbers(too_new, piece):
+            raise BackendUnavailableError(
+                f"{name}: {piece} is {found[piece]}, the bundle needs one below {too_new}: use a "
+                "bundle that was built for it, or the older version"
             )
 
 

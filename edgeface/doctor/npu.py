@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from edgeface.artefact import artefacts
@@ -14,6 +15,9 @@ from edgeface.board_identity import NPU_RUNTIMES, device_tree
 from edgeface.bundle import Bundle
 from edgeface.doctor.finding import FAIL, OK, WARN, Finding
 from edgeface.errors import BackendUnavailableError
+
+Needs = Mapping[str, Collection[str]]
+"""What the files of a bundle need of each piece of software, one text for each that differs."""
 
 _WITH_NPU = {"rk3576": "rknpu", "t527": "vipcore"}
 _KERNEL = (
@@ -40,15 +44,15 @@ def check_npu(root: Path, board: Board, bundle: Bundle | None, *, arch: str) -> 
     ]
 
 
-def check_driver(npu: Npu, needs: dict[str, str]) -> Finding:
+def check_driver(npu: Npu, needs: Needs) -> Finding:
     """Compare the kernel driver's version with what the bundle's files need."""
     check, found = "NPU driver", f"{npu.kind} {npu.driver or 'of unknown version'} at {npu.node}"
-    oldest = needs.get(npu.kind)
-    if npu.driver and oldest:
-        problem = _too_old(npu.kind, npu.driver, oldest)
+    needed = needs.get(npu.kind)
+    if npu.driver and needed:
+        problem = _unfit(npu.kind, npu.driver, needed)
         if problem:
             return Finding(check, FAIL, problem, "update the board's image: the kernel has it")
-        found += f" (the bundle needs {oldest})"
+        found += f" (the bundle needs {' and '.join(sorted(needed))})"
     return Finding(check, OK, found)
 
 
@@ -60,7 +64,7 @@ def check_permission(root: Path, npu: Npu) -> Finding:
     return Finding("NPU permission", FAIL, f"{npu.node} may not be opened by this user", _RULE)
 
 
-def check_library(npu: Npu, needs: dict[str, str], *, arch: str) -> Finding:
+def check_library(npu: Npu, needs: Needs, *, arch: str) -> Finding:
     """Find the vendor's library; compare its architecture, and its version where the file says."""
     check, runtime = "NPU library", NPU_RUNTIMES[npu.kind]
     status = FAIL if needs else WARN  # a bundle without files for this NPU does not need it
@@ -81,19 +85,19 @@ def check_library(npu: Npu, needs: dict[str, str], *, arch: str) -> Finding:
     if not version:
         return Finding(check, OK, place)
     number = version[1].decode()
-    oldest = needs.get("librknnrt")
-    problem = _too_old("librknnrt", number, oldest) if oldest else None
+    problem = _unfit("librknnrt", number, needs.get("librknnrt", ()))
     if problem:
         return Finding(check, FAIL, f"{place}: {problem}", "docs/npu.md says where newer ones are")
     return Finding(check, OK, f"{place}, version {number}")
 
 
-def _needs(board: Board, bundle: Bundle | None, npu: Npu) -> dict[str, str]:
+def _needs(board: Board, bundle: Bundle | None, npu: Npu) -> Needs:
     """What the bundle's files for this NPU need; a file that needs nothing still counts."""
-    needs: dict[str, str] = {}
+    needs: dict[str, set[str]] = {}
     for one in artefacts(bundle) if bundle else ():
         if one.runtime == NPU_RUNTIMES[npu.kind] and one.runs_on(board):
-            needs.update({"file": one.file, **one.needs})
+            for piece, needed in {"file": one.file, **one.needs}.items():
+                needs.setdefault(piece, set()).add(needed)
     return needs
 
 
@@ -111,9 +115,10 @@ def _no_npu(root: Path, board: Board) -> Finding:
     return Finding("NPU driver", OK, "this board has no NPU that edgeface knows")
 
 
-def _too_old(piece: str, found: str, oldest: str) -> str | None:
+def _unfit(piece: str, found: str, needed: Collection[str]) -> str | None:
     try:
-        require_versions({piece: oldest}, {piece: found}, name="bundle", upgrade="update it")
+        for one in sorted(needed):
+            require_versions({piece: one}, {piece: found}, name="bundle", upgrade="update it")
     except BackendUnavailableError as error:
         return str(error)
     return None

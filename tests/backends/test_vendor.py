@@ -51,7 +51,10 @@ def test_a_file_that_is_no_library_is_named(
 
 @pytest.mark.parametrize(
     ("found", "oldest"),
-    [("1.13.0", "1.13"), ("1.13", "1.13.0"), ("2.0.3", "1.13"), ("0.9.10", "0.9.6")],
+    [
+        *[("1.13.0", "1.13"), ("1.13", "1.13.0"), ("2.0.3", "1.13"), ("0.9.10", "0.9.6")],
+        *[("1.13.0", "1.13 <2"), ("1.99.9", "1.13<2.0")],
+    ],
 )
 def test_as_new_as_needed_will_do(found: str, oldest: str) -> None:
     require_versions({"driver": oldest}, {"driver": found}, name="embedder", upgrade="upgrade it")
@@ -68,12 +71,20 @@ def test_older_than_needed_is_refused(found: str, oldest: str) -> None:
         )
 
 
+@pytest.mark.parametrize("found", ["2", "2.0.0", "2.0.3", "10.1"])
+def test_too_new_for_the_bundle_is_refused(found: str) -> None:
+    with pytest.raises(
+        BackendUnavailableError, match=f"embedder: driver is {found}, the bundle needs one below 2:"
+    ):
+        require_versions({"driver": "1.13 <2"}, {"driver": found}, name="embedder", upgrade="")
+
+
 def test_what_cannot_be_told_cannot_be_promised() -> None:
     with pytest.raises(BackendUnavailableError, match="needs firmware 7, .* of driver only"):
         require_versions({"firmware": "7"}, {"driver": "1"}, name="embedder", upgrade="")
 
 
-@pytest.mark.parametrize("text", ["", "new", "1.x", "1..2"])
+@pytest.mark.parametrize("text", ["", "new", "1.x", "1..2", "1 <", "<2", "0.9 <1 <2"])
 def test_what_is_no_version_is_refused(text: str) -> None:
     with pytest.raises(BackendUnavailableError, match="is no version"):
         require_versions({"driver": text}, {"driver": "1.0"}, name="embedder", upgrade="")

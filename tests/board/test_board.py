@@ -142,6 +142,8 @@ def test_board_file_of_another_board_is_refused(tree: MakeTree, name: str) -> No
     [
         ({"name": None}, "name is None, expected a str"),
         ({"compatible": "rockchip,rk3576"}, "compatible is 'rockchip,rk3576', expected a list"),
+        ({"compatible": [3576]}, r"compatible is \[3576\], expected texts"),
+        ({"compatible": [["rockchip,rk3576"]]}, "compatible is .*, expected texts"),
         ({"runtimes": ["cuda"]}, r"runtimes are \['cuda'\], expected some of onnx"),
         ({"runtimes": []}, "runtimes are .*, expected some of onnx"),
     ],

@@ -121,6 +121,19 @@ def test_old_driver_fails(rk3576: Path, npu_bundle: Bundle) -> None:
     assert found.status == "fail" and "rknpu is 0.9.2" in found.found
 
 
+def test_each_of_a_bundles_files_must_have_what_it_needs(
+    rk3576: Path, npu_bundle: Bundle, tmp_path: Path
+) -> None:
+    def ask_for_more(manifest: dict) -> None:
+        one, other = manifest["stages"]["embedder"]["artefacts"][:2]
+        one.update(format="rknn", boards=["rk3576"], needs={"rknpu": "0.9.9"})
+        other.update(needs={"rknpu": "0.9.6"})
+
+    path = rebuilt(npu_bundle, tmp_path / "two.efb", members={}, change=ask_for_more)
+    found = named(on_npu(rk3576, Bundle.open(path)), "NPU driver")
+    assert found.status == "fail" and "rknpu is 0.9.8, the bundle needs 0.9.9" in found.found
+
+
 @pytest.mark.parametrize(
     ("given", "text"),
     [
