@@ -143,6 +143,13 @@ def test_cool_board_at_full_clock_has_nothing_to_warn_of(tmp_path: Path) -> None
     assert [one for one in found if one["level"] == "warning"] == []
 
 
+def test_machine_without_sensors_says_that_throttling_would_go_unseen(swept: dict) -> None:
+    conditions = copy.deepcopy(swept["conditions"])
+    conditions["during"].update(temperatures_c={}, clocks_khz={})
+    found = findings(Board.detect(), conditions, [])
+    assert "would go unseen" in page({**swept, "findings": found})
+
+
 def test_clock_below_its_highest_under_performance_is_found(tmp_path: Path) -> None:
     root = write_tree(tmp_path, "rk3576_vendor")
     for policy in (root / "sys/devices/system/cpu/cpufreq").glob("policy*"):

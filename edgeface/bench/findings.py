@@ -36,6 +36,7 @@ def findings(
         *_clocks(board, conditions, _used(entries)),
         *_busy(entries),
         *_governors(conditions["before"]["governors"]),
+        *_unseen(conditions["during"]),
     ]
     return sorted(found, key=lambda one: one["level"] != "warning")
 
@@ -111,6 +112,12 @@ def _governors(governors: Mapping[str, str]) -> Iterator[dict[str, str]]:
             "note", "governor",
             f"governors: {', '.join(slow)}; with performance in place of these, times vary less",
         )  # fmt: skip
+
+
+def _unseen(during: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    if not during["temperatures_c"] and not during["clocks_khz"]:
+        text = "no sensor of temperature or clock here: throttling would go unseen"
+        yield _finding("note", "sensors", text)
 
 
 def _finding(level: str, what: str, text: str) -> dict[str, str]:
