@@ -28,7 +28,10 @@ class SshLink:
         except ValueError as error:
             raise BoardsError(f"{url.geturl()}: {error}; expected a port's number") from error
         self.where = url.geturl()
-        self._host = f"{url.username}@{url.hostname}" if url.username else url.hostname
+        user = f"{url.username}@" if url.username else ""
+        self._host = f"{user}{url.hostname}"
+        # sftp takes what follows a colon for a path.
+        self._sftp_host = f"{user}[{url.hostname}]" if ":" in url.hostname else self._host
         self._options = [f"-o{key}={value}" for key, value in {**OPTIONS, **KEEP_ALIVE}.items()]
         self._options += [f"-oPort={port}"] if port else []
         self._options += ["-i", str(identity), "-oIdentitiesOnly=yes"] if identity else []
@@ -45,7 +48,7 @@ class SshLink:
             verb = "reput" if part.present_bytes else "put"
             lines.append(f"{verb} -f {_quoted(part.name)} {_quoted(part.name)}")
         run_tool(
-            ["sftp", "-q", "-b", "-", *self._options, "--", self._host],
+            ["sftp", "-q", "-b", "-", *self._options, "--", self._sftp_host],
             given="\n".join(lines) + "\n",
         )
 

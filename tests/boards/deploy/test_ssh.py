@@ -5,7 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import pytest
+
+from boards.deploy.link import Part
+from boards.deploy.ssh import SshLink
+from boards.errors import BoardsError
 from boards.slot import HOME
 from tests.boards.deploy.conftest import key_pair
 from tests.boards.slot.kits import FAIL, make_kit, status, version_of_current, write_sums
@@ -141,3 +147,9 @@ def test_interrupted_copy_is_found_out(ssh_board, kit, capfd, monkeypatch):
     assert ssh_board.deploy(kit) == 1
     assert "bundle.efb did not arrive as sent: deploy again" in capfd.readouterr().err
     assert not (ssh_board.root / HOME).exists()
+
+
+def test_ipv6_address_is_a_host_for_sftp_too(kit):
+    link = SshLink(urlsplit("ssh://root@[::1]:1"))  # port 1: nobody answers
+    with pytest.raises(BoardsError, match="Connection closed|refused|unreachable|not available"):
+        link.send(kit, [Part("kit.json", 0)], upload="/nowhere")
