@@ -189,9 +189,10 @@ class RknnBackend:
     def _require_target(self) -> None:
         """Refuse what was built for another chip, before the library sees it."""
         try:
-            platforms = read_header(self._model).platforms
+            header = read_header(self._model)
         except DamagedRknnError as error:
             raise self._refused(str(error)) from error
+        self._toolkit, platforms = header.toolkit, header.platforms
         try:
             tree = (board_root() / "proc/device-tree/compatible").read_bytes()
         except OSError:
@@ -207,6 +208,7 @@ class RknnBackend:
     def _require_model(self, context: Context) -> None:
         """Check versions, and that the model is the one that the manifest describes."""
         versions = {
+            "rknn-toolkit2": self._toolkit,
             "librknnrt": _number(context.versions.library),
             "rknpu": _number(context.versions.driver),
         }

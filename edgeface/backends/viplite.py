@@ -132,10 +132,9 @@ class VipliteBackend:
         if list(inputs) != [self._input]:
             raise ValueError(f"{self._name}: inputs {sorted(inputs)}, expected [{self._input!r}]")
         pixels = inputs[self._input]
-        if pixels.dtype != np.uint8:
-            raise TypeError(
-                f"{self._name}: input {self._input!r} is {pixels.dtype}, expected uint8 pixels"
-            )
+        if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8:
+            found = getattr(pixels, "dtype", type(pixels).__name__)
+            raise TypeError(f"{self._name}: input {self._input!r} is {found}, expected uint8")
         if pixels.ndim != 4 or pixels.shape[1:] != self._size:
             raise ValueError(
                 f"{self._name}: input {self._input!r} has shape {pixels.shape}, expected "

@@ -163,6 +163,23 @@ def test_what_is_older_than_the_bundle_needs_is_refused(
         opened()
 
 
+@pytest.mark.parametrize(
+    ("needs", "said"),
+    [
+        ({"rknn-toolkit2": "2.6"}, r"rknn-toolkit2 is 2\.5\.0, the bundle needs 2\.6 or newer"),
+        ({"rknn-toolkit2": "2 <2.5"}, r"toolkit2 is 2\.5\.0, the bundle needs one below 2\.5"),
+        ({"librknnrt": "2 <2.3.1"}, r"librknnrt is 2\.3\.2, the bundle needs one below 2\.3\.1"),
+        ({"rknpu": "0.9 <0.9.8"}, r"rknpu is 0\.9\.8, the bundle needs one below 0\.9\.8"),
+        ({"firmware": "1"}, "the bundle needs firmware 1, this edgeface can tell"),
+    ],
+)
+def test_what_is_outside_the_manifests_range_is_refused(
+    npu: FakeNpu, needs: dict[str, str], said: str
+) -> None:
+    with pytest.raises(BackendUnavailableError, match=said):
+        opened(needs=needs)
+
+
 def test_version_numbers_compare_as_numbers(npu: FakeNpu, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(WORDS, "api=2.10.0 driver=0.10.1")
     with opened():

@@ -129,6 +129,8 @@ def test_wrong_shapes_never_reach_the_npu(vip: FakeVip, monkeypatch, shape: tupl
             backend.run({"image": np.zeros(shape, np.uint8)})
         with pytest.raises(TypeError, match="float32, expected uint8"):
             backend.run({"image": np.zeros((1, SIDE, SIDE, 3), np.float32)})
+        with pytest.raises(TypeError, match="list, expected uint8"):
+            backend.run({"image": [[0]]})
         with pytest.raises(ValueError, match=r"\['x'\], expected \['image'\]"):
             backend.run({"x": np.zeros((1, SIDE, SIDE, 3), np.uint8)})
 
