@@ -648,6 +648,7 @@ def make_room(home: Home, kit: Kit, *, name: str) -> None:
             f"{need >> 20} MiB: make room first; nothing was changed"
         )
     if free < need:
+        print(f"edgeface-slot: taking slot {name} away to make room", flush=True)
         retire(home, name)
 
 
@@ -699,7 +700,7 @@ def fill(kit: Kit, slot: Path, *, lock: int) -> None:
     )
     if done.returncode != 0:
         last = (done.stderr.strip() or done.stdout.strip() or "no text").splitlines()[-1]
-        raise SlotError(f"pip could not install {kit.name}: {last}; nothing was changed")
+        raise SlotError(f"pip could not install {kit.name}: {last}; what runs is unchanged")
     shutil.rmtree(temporary)
     seal_slot(slot, kit.folder, python=python_version())
     sync_tree(slot)
@@ -775,11 +776,14 @@ def install_checked(home: Home, kit: Kit, *, lock: int) -> None:
     make_room(home, kit, name=name)
     new = home.folder / "slots" / ".new"
     print(f"edgeface-slot: filling slot {name} with edgeface {kit.version}", flush=True)
-    fill(kit, new, lock=lock)
-    problem = self_test(new, lock=lock)
-    if problem:
+    try:
+        fill(kit, new, lock=lock)
+        problem = self_test(new, lock=lock)
+        if problem:
+            raise SlotError(f"kit {kit.name}: on this machine {problem}; what runs is unchanged")
+    except SlotError:
         shutil.rmtree(new)
-        raise SlotError(f"kit {kit.name}: on this machine {problem}; nothing was changed")
+        raise
     retire(home, name)
     os.rename(new, home.slot(name))
     sync(new.parent)

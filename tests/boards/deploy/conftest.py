@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from boards.__main__ import main
-from tests.boards.slot.kits import environment, make_kit
+from tests.boards.slot.kits import environment, folder_in_memory, make_kit
 
 
 @dataclass
@@ -51,6 +51,13 @@ class SshBoard:
 def key_pair(path: Path) -> Path:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
     return path
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """In place of pytest's: the tests flush hundreds of times."""
+    with folder_in_memory() as folder:
+        yield folder
 
 
 @pytest.fixture

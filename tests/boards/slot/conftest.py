@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.boards.slot.kits import FAIL, assert_done, make_kit, run_slot
+from tests.boards.slot.kits import FAIL, assert_done, folder_in_memory, make_kit, run_slot
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +20,13 @@ def kits(tmp_path_factory) -> dict[str, Path]:
         "2.0": make_kit(folder, version="2.0"),
         "bad": make_kit(folder, version="3.0", selftest=FAIL),
     }
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """In place of pytest's: the tests flush hundreds of times."""
+    with folder_in_memory() as folder:
+        yield folder
 
 
 @pytest.fixture

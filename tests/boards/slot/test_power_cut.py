@@ -128,7 +128,7 @@ def test_update_cut_inside_a_self_test(tmp_path, updated, run):
 
 
 def test_update_cut_inside_pip(tmp_path, updated, kit):
-    spoilt = make_kit(tmp_path / "spoilt", version="3.0", cut_in_pip=True)
+    spoilt = make_kit(tmp_path / "spoilt", version="3.0", pip_ends="import os; os.killpg(0, 9)")
     env = environment(tmp_path)
     assert run_traced(slot_command(updated, "install", spoilt), env=env, options=[]) != 0
     assert (updated / HOME / "slots/.new/site").is_dir()

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,24 +44,16 @@ def mounted(disk: Path, folder: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def memory() -> Iterator[Path]:
-    """A folder for the images, in memory where there is such a place: they are copied often."""
-    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=place) as folder:
-        yield Path(folder)
-
-
-@pytest.fixture
-def disk(memory, kits) -> Path:
+def disk(tmp_path, kits) -> Path:
     """An ext4 with a machine on 2.0 in slot b, 1.0 in slot a."""
     if os.getuid() != 0 or not shutil.which("strace"):
         pytest.skip("needs root, for loop devices, and strace")
-    image = memory / "disk.img"
+    image = tmp_path / "disk.img"
     with image.open("wb") as file:
         file.truncate(DISK_BYTES)
     subprocess.run(["mkfs.ext4", "-q", image], check=True)
     try:
-        with mounted(image, memory / "first") as root:
+        with mounted(image, tmp_path / "first") as root:
             root.mkdir()
             for version in ("1.0", "2.0"):
                 assert_done(run_slot(root, "install", kits[version]))
@@ -76,30 +67,30 @@ def copy_sparse(source: Path, target: Path) -> Path:
     return target
 
 
-def disk_after_cut(disk: Path, memory: Path, command: list, step: tuple[str, int]) -> Path:
+def disk_after_cut(disk: Path, tmp_path: Path, command: list, step: tuple[str, int]) -> Path:
     """Cut a command on a copy of a disk; return what the disk holds when the power is gone."""
-    live = copy_sparse(disk, memory / "live.img")
-    with mounted(live, memory / "live") as root:
+    live = copy_sparse(disk, tmp_path / "live.img")
+    with mounted(live, tmp_path / "live") as root:
         words = [root if word == "ROOT" else word for word in command]
-        cut([str(word) for word in words], step, env=environment(memory))
-        return copy_sparse(live, memory / "cut.img")
+        cut([str(word) for word in words], step, env=environment(tmp_path))
+        return copy_sparse(live, tmp_path / "cut.img")
 
 
-def steps_of(disk: Path, memory: Path, command: list) -> list[tuple[str, int]]:
-    with mounted(copy_sparse(disk, memory / "live.img"), memory / "live") as root:
+def steps_of(disk: Path, tmp_path: Path, command: list) -> list[tuple[str, int]]:
+    with mounted(copy_sparse(disk, tmp_path / "live.img"), tmp_path / "live") as root:
         words = [str(root if word == "ROOT" else word) for word in command]
-        return count_steps(words, env=environment(memory), log=memory / "log")
+        return count_steps(words, env=environment(tmp_path), log=tmp_path / "log")
 
 
-def test_update_cut_at_any_step_with_all_that_was_not_on_the_disk(disk, memory):
-    kit = make_kit(memory, version="3.0")
+def test_update_cut_at_any_step_with_all_that_was_not_on_the_disk(disk, tmp_path):
+    kit = make_kit(tmp_path, version="3.0")
     command = slot_command(Path("ROOT"), "install", kit)
-    steps = steps_of(disk, memory, command)
+    steps = steps_of(disk, tmp_path, command)
     versions = []
     for number, step in enumerate(steps):
-        after = disk_after_cut(disk, memory, command, step)
+        after = disk_after_cut(disk, tmp_path, command, step)
         told = f"cut before step {number}, {step}"
-        with mounted(after, memory / "after") as root:
+        with mounted(after, tmp_path / "after") as root:
             assert tool.damage(root / HOME / "current") is None, told
             assert_done(run_slot(root, "boot"))
             versions.append(version_of_current(root))
@@ -109,19 +100,19 @@ def test_update_cut_at_any_step_with_all_that_was_not_on_the_disk(disk, memory):
     assert set(versions) == {"2.0", "3.0"} and versions == sorted(versions)
 
 
-def test_without_its_flushes_a_slot_would_be_lost(disk, memory):
+def test_without_its_flushes_a_slot_would_be_lost(disk, tmp_path):
     """What the test above would see if the new slot were not flushed before the switch."""
-    kit = make_kit(memory, version="3.0")
+    kit = make_kit(tmp_path, version="3.0")
     text = Path(tool.__file__).read_text()
     flush = "    sync_tree(slot)\n"
     assert flush in text
-    careless = memory / "careless.py"
+    careless = tmp_path / "careless.py"
     careless.write_text(text.replace(flush, ""))
     command = slot_command(Path("ROOT"), "install", kit)
     command[command.index(str(tool.__file__))] = str(careless)
-    last_rename = [step for step in steps_of(disk, memory, command) if step[0] == "rename"][-1]
-    after = disk_after_cut(disk, memory, command, last_rename)
-    with mounted(after, memory / "after") as root:
+    last_rename = [step for step in steps_of(disk, tmp_path, command) if step[0] == "rename"][-1]
+    after = disk_after_cut(disk, tmp_path, command, last_rename)
+    with mounted(after, tmp_path / "after") as root:
         assert os.readlink(root / HOME / "current") == "slots/a"
         assert tool.damage(root / HOME / "current") is not None
         assert_done(run_slot(root, "boot"))  # and even then the machine comes up

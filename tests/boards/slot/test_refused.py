@@ -132,12 +132,9 @@ def test_kit_without_pip(updated, kit):
     refused(updated, kit, "holds 0 wheels of pip, expected one")
 
 
-def test_kit_whose_pip_fails(updated, kit):
-    (kit / "wheels/edgeface-1.0-py3-none-any.whl").write_bytes(b"PK\5\6" + bytes(18))
-    write_sums(kit)
-    done = run_slot(updated, "install", kit)
-    assert done.returncode == 1 and "nothing was changed" in done.stderr
-    assert version_of_current(updated) == "2.0"
+def test_kit_whose_pip_fails(updated, tmp_path):
+    kit = make_kit(tmp_path, version="1.5", pip_ends="sys.exit('No space left on device')")
+    refused(updated, kit, "pip could not install")
 
 
 def test_disk_without_room(updated, kit, monkeypatch, capsys):
@@ -168,7 +165,7 @@ def test_without_rights_the_text_says_so(updated, kit, tmp_path):
         pytest.skip("only root can become somebody without rights")
     command = f"cd / && python3 -I {kit}/slot.py boot --root {updated}"
     for folder in (kit, updated, *updated.parents):
-        if str(folder).startswith("/tmp/"):
+        if not folder.stat().st_mode & 0o077:
             folder.chmod(0o755)
     done = subprocess.run(
         ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c", command],

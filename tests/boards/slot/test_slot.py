@@ -13,6 +13,7 @@ from tests.boards.slot.kits import (
     assert_done,
     environment,
     make_kit,
+    refused,
     run_slot,
     status,
     version_of_current,
@@ -36,13 +37,9 @@ def test_install_brings_tool_units_rule_and_links(updated, kits):
 
 
 def test_kit_that_fails_its_self_test_changes_nothing(updated, kits):
-    before = status(updated)
-    done = run_slot(updated, "install", kits["bad"])
-    assert done.returncode == 1
-    assert (
-        "its self-test ended with 1: cosine 0.5, expected 0.99; nothing was changed" in done.stderr
+    refused(
+        updated, kits["bad"], "its self-test ended with 1: cosine 0.5, expected 0.99; what runs"
     )
-    assert status(updated) == before and version_of_current(updated) == "2.0"
 
 
 def test_kit_that_fails_only_after_the_switch_is_taken_back(root, kits, tmp_path):
