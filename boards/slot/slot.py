@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import errno
 import fcntl
 import hashlib
 import json
@@ -217,7 +218,7 @@ class Home:
     def locked(self) -> Iterator[int]:
         """Hold the lock, and give its descriptor: a child that inherits it holds it too."""
         make_folder(self.folder / "slots")
-        descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = os.open(self.folder / "lock", os.O_RDONLY | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield descriptor
@@ -315,19 +316,33 @@ def settle(home: Home, *, lock: int, boot: bool) -> str | None:
     present.sort(key=lambda name: (tries.get(name, 0) >= TRIES_LIMIT, name != current))
     for name in present:
         if boot:
-            home.count_try(name, tries.get(name, 0) + 1)
+            with unless_full():
+                home.count_try(name, tries.get(name, 0) + 1)
         problem = self_test(home.slot(name), lock=lock)
         if problem:
             print(f"edgeface-slot: slot {name}: {problem}", file=sys.stderr, flush=True)
             continue
         if name != current:
             home.point(name)
-            home.write_state(event=f"went from slot {current} to slot {name}, which works")
-        home.count_try(name, 0)
-        if home.state()["confirmed"] != name:
-            home.write_state(confirmed=name, event=f"slot {name} confirmed")
+        with unless_full():
+            if name != current:
+                home.write_state(event=f"went from slot {current} to slot {name}, which works")
+            home.count_try(name, 0)
+            if home.state()["confirmed"] != name:
+                home.write_state(confirmed=name, event=f"slot {name} confirmed")
         return name
     return None
+
+
+@contextmanager
+def unless_full() -> Iterator[None]:
+    """Go on without a note where the disk takes none: the app starts all the same."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        print(f"edgeface-slot: not noted: {error}", file=sys.stderr, flush=True)
 
 
 # ---- Kits

@@ -152,3 +152,29 @@ def test_confirm_refuses_a_slot_that_fails(updated):
     assert done.returncode == 1 and "go back by: edgeface-slot rollback" in done.stderr
     assert_done(run_slot(updated, "rollback"))
     assert version_of_current(updated) == "1.0"
+
+
+@pytest.mark.parametrize(("how", "works"), [("full", "2.0"), ("read-only", "2.0"), ("full", "1.0")])
+def test_disk_that_takes_nothing_keeps_no_slot_from_starting(tmp_path, kits, how, works):
+    root = tmp_path / "root"
+    root.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=80m", "none", root]
+    if os.getuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("needs root, to mount a disk of its own")
+    try:
+        for version in ("1.0", "2.0"):
+            assert_done(run_slot(root, "install", kits[version]))
+        if works == "1.0":
+            damage(root / HOME / "slots/b", "same size, other bytes")
+        if how == "full":
+            with pytest.raises(OSError), (root / "log").open("wb", buffering=0) as log:
+                while True:
+                    log.write(bytes(1 << 20))
+        else:
+            subprocess.run(["mount", "-o", "remount,ro", root], check=True)
+        done = run_slot(root, "boot")
+        assert_done(done)
+        assert "not noted" in done.stderr
+        assert version_of_current(root) == works
+    finally:
+        subprocess.run(["umount", root], check=True)
