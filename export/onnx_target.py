@@ -1,6 +1,6 @@
 """ONNX artefacts: the float network, or its INT8 twin under a preset, whole or split.
 
-For preset "cpu" the split backbone is cut out of the whole INT8 file, bit for bit, so that both
+For preset "mixed" the split backbone is cut out of the whole INT8 file, bit for bit, so that both
 give the same feature map. For the other presets it is quantised alone. Files run on onnxruntime;
 those with 8-bit weights run here without graph optimisation, which computes what the file says on
 every CPU: x86 without VNNI would saturate (docs/decisions/0002).
@@ -20,7 +20,7 @@ import onnxruntime
 from tqdm import tqdm
 
 from export.artefact import Artefact
-from export.presets import PRESETS, preset_named
+from export.presets import PRESETS, USUAL, preset_named
 from export.quantise import described, quantise
 from export.source import INPUT, OUTPUT, Source
 from export.split import cut_backbone
@@ -39,7 +39,7 @@ def convert(
     calibration: np.ndarray,
     folder: Path,
     seed: int = 0,
-    preset: str = "cpu",
+    preset: str = USUAL,
     precision: str = "int8",
 ) -> Artefact:
     """Write one ONNX file and its description into ``folder``.
@@ -64,7 +64,7 @@ def convert(
     begun, name = time.monotonic(), f"{variant}_{precision}"
     details: dict = {}
     if precision == "int8":
-        name += "" if preset == "cpu" else f"_{preset}"
+        name += "" if preset == USUAL else f"_{preset}"
         details = {
             "preset": preset,
             "quantisation": described(preset_named(preset)),
@@ -119,7 +119,7 @@ def _write_int8(
     """Quantise the whole network, or the backbone alone, or cut the one from the other."""
     with TemporaryDirectory() as scratch:
         start, whole = source.onnx, Path(scratch) / "whole.onnx"
-        if variant == "split" and preset != "cpu":
+        if variant == "split" and preset != "mixed":
             start = Path(scratch) / "backbone.onnx"
             export_backbone(source.net, start)
         quantise(
@@ -129,7 +129,8 @@ def _write_int8(
             preset=PRESETS[preset],
         )
         data = whole.read_bytes()
-    path.write_bytes(cut_backbone(data, INPUT) if variant == "split" and preset == "cpu" else data)
+    cut = variant == "split" and preset == "mixed"
+    path.write_bytes(cut_backbone(data, INPUT) if cut else data)
 
 
 def batches(path: Path, inputs: np.ndarray) -> list[np.ndarray]:
@@ -152,6 +153,7 @@ def session(model: Path | bytes, *, exact: bool = False) -> onnxruntime.Inferenc
     """
     options = onnxruntime.SessionOptions()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.x64quantprecision", "1")  # as doors: backends/onnx.py
     if exact:
         level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.graph_optimization_level = level
@@ -167,8 +169,7 @@ def run(artefact: Artefact, folder: Path, inputs: np.ndarray) -> np.ndarray:
     float32 embeddings (N, dim), not normalised, or the feature map (N, C, H, W) of a split one.
     """
     path = folder / artefact.file
-    exact = artefact.details.get("quantisation", {}).get("weight_bits") == 8
-    return run_session(session(path, exact=exact), inputs, size=fixed_batch(path) or BATCH)
+    return run_session(session(path), inputs, size=fixed_batch(path) or BATCH)
 
 
 def run_session(

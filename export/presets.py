@@ -2,13 +2,14 @@
 
 | preset | weights | activations | in float besides the islands | for |
 |---|---|---|---|---|
-| cpu | 7 bits | uint8 | the first segment of a DSA-Net | ONNX Runtime on x86 and ARM |
-| npu | 8 bits | uint8 | nothing | what TFLite and RKNN do, and files for NPUs |
+| integer | 8 bits | uint8 | nothing | ONNX Runtime: the same numbers on every CPU |
+| mixed | 7 bits | uint8 | the first segment of a DSA-Net | networks not trained for INT8 |
 | symmetric | 8 bits | int8 around zero | nothing | what the T527's per-channel INT8 does |
 
 Islands are operators that runtimes compute in float anyway, or that 8 bits break: normalisation,
 GELU (its cube spans thousands where its result spans tens), division, roots and products of
-activations. Why 7 bits: docs/decisions/0002; why a float segment: docs/decisions/0006 and 0012.
+activations. Why 7 bits: docs/decisions/0002; why a float segment: docs/decisions/0006 and 0012; why
+neither by default: docs/decisions/0025.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Preset:
 
     Attributes
     ----------
-    weight_bits : 8, or 7 where x86 without VNNI must run it: its 16-bit sums saturate at 8.
+    weight_bits : 8, or 7 where a runtime on x86 without VNNI adds in 16 bits: they saturate at 8.
     activations : "uint8" (zero point anywhere) or "int8".
     symmetric : activations' zero point is 0 (needs "int8").
     percentile : share of the calibration values that a range holds, per cent; each side loses half
@@ -69,9 +70,12 @@ class Preset:
             raise ValueError(f"percentile is {self.percentile}, expected over 50, up to 100")
 
 
+USUAL = "integer"
+"""What is taken when nothing is asked for."""
+
 PRESETS = {
-    "cpu": Preset(weight_bits=7, float_nodes=("/backbone/segments.0/",)),
-    "npu": Preset(),
+    "integer": Preset(),
+    "mixed": Preset(weight_bits=7, float_nodes=("/backbone/segments.0/",)),
     "symmetric": Preset(activations="int8", symmetric=True),
 }
 

@@ -148,7 +148,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--calibration", type=Path, required=True, help=".npy, RGB uint8 crops (N, 112, 112, 3)"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.json")
-    parser.add_argument("--preset", choices=sorted(PRESETS), default="npu")
+    parser.add_argument("--preset", choices=sorted(PRESETS), default="integer")
     parser.add_argument("--faces", type=int, default=FACES, help="of them to compare on")
     parser.add_argument("--target", type=float, default=TARGET, help="mean cosine to reach")
     parser.add_argument("--colour", choices=COLOURS, default="RGB", help="of --onnx's input")

@@ -66,6 +66,8 @@ def make(work: Work, args: argparse.Namespace) -> None:
     measured = json.loads(args.measured.read_text()) if args.measured else {}
     artefacts, rows = chosen(work, args)
     stages, files = members.embedder(work, artefacts)
+    if "split" in stages["embedder"]:
+        stages["embedder"]["default_variant"] = recipe.get("default_variant", "whole")
     stages["detector"] = members.detector(args.detector, files)
     thresholds, rates = chosen_thresholds(work, args, margin=recipe["margin"])
     manifest = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from export.build.convert import make_target
 from export.build.work import Work, source_hash
-from export.presets import PRESETS
+from export.presets import PRESETS, USUAL
 from export.source import Source
 from export.split import HEAD_FILE, head_weights, packed
 
@@ -17,8 +17,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
         choices=PRESETS,
-        default="cpu",
-        help="bits, and what stays float: export/presets.py [cpu]",
+        default=USUAL,
+        help=f"bits, and what stays float: export/presets.py [{USUAL}]",
     )
     parser.add_argument(
         "--head-precision",

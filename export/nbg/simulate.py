@@ -23,7 +23,9 @@ from export.source import INPUT, Source
 from export.to_onnx import export_backbone
 
 BATCH = 16
-PRESET = PRESETS["npu"]  # 8-bit weights; uint8 activations with a zero point are int8 ones, shifted
+PRESET = PRESETS[
+    "integer"
+]  # 8-bit weights; uint8 activations with a zero point are int8 ones, shifted
 
 
 def write_simulation(

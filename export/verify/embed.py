@@ -21,6 +21,7 @@ from tqdm import tqdm
 from edgeface import _native
 from export.artefact import Artefact, file_hash
 from export.preprocessing import Preprocessing
+from export.presets import USUAL
 from export.source import INPUT, Source
 from export.split import head_weights
 from export.verify.sets import FaceSet
@@ -38,7 +39,6 @@ RUNNERS = {
 
 PIXEL_FORMATS = ("tflite", "rknn", "nbg")
 HEADS = ("int8", "float32")
-USUAL_PRESET = "cpu"  # of export.presets
 RUNTIMES = ("onnxruntime", "ai-edge-litert", "tflite-runtime")  # another one rounds otherwise
 BATCH = 16
 CHUNK = 2048  # rows per call of a runner: its input is 0.3 GB
@@ -67,10 +67,10 @@ class Candidate:
 
         A preset other than the usual one is named too: a build may hold a network twice.
         """
-        preset = self.artefact.details.get("preset", USUAL_PRESET)
+        preset = self.artefact.details.get("preset", USUAL)
         parts = [
             self.artefact.title,
-            *([f"{preset} preset"] if preset != USUAL_PRESET else []),
+            *([f"{preset} preset"] if preset != USUAL else []),
             *(["simulated"] if self.simulated else []),
             *([f"{self.head} head"] if self.head else []),
         ]

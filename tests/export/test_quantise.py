@@ -33,13 +33,13 @@ def source(tmp_path_factory) -> Source:
 
 @pytest.fixture(scope="module")
 def made(source, portrait_views, tmp_path_factory):
-    """The artefacts of presets cpu and npu, whole and split, by (preset, variant)."""
+    """The artefacts of presets mixed and integer, whole and split, by (preset, variant)."""
     folder = tmp_path_factory.mktemp("onnx")
     artefacts = {
         (preset, variant): onnx_target.convert(
             source, variant=variant, calibration=portrait_views, folder=folder, preset=preset
         )
-        for preset in ("cpu", "npu")
+        for preset in ("mixed", "integer")
         for variant in source.variants
     }
     return folder, artefacts
@@ -62,18 +62,27 @@ def float_convolutions(model: onnx.ModelProto) -> list[str]:
     return [n.name for n in model.graph.node if n.op_type == "Conv" and n.input[1] in floats]
 
 
-@pytest.mark.parametrize(("preset", "largest"), [("cpu", 64), ("npu", 127)])
+@pytest.mark.parametrize(("preset", "largest"), [("mixed", 64), ("integer", 127)])
 def test_weights_have_the_presets_bits(made, preset, largest):
     assert largest_weight(graph(made, preset, "whole")) == largest
 
 
-def test_only_the_cpu_preset_keeps_the_first_segment_in_float(made):
-    first = [n for n in float_convolutions(graph(made, "cpu", "whole"))]
+def test_only_the_mixed_preset_keeps_the_first_segment_in_float(made):
+    first = [n for n in float_convolutions(graph(made, "mixed", "whole"))]
     assert first and all(name.startswith("/backbone/segments.0/") for name in first)
-    assert not float_convolutions(graph(made, "npu", "whole"))
+    assert not float_convolutions(graph(made, "integer", "whole"))
 
 
-@pytest.mark.parametrize("preset", ["cpu", "npu"])
+@pytest.mark.parametrize("variant", ["whole", "split"])
+def test_no_sum_is_left_to_a_kernel_that_rounds_by_architecture(made, variant):
+    model = graph(made, "integer", variant)
+    quantised = {n.output[0] for n in model.graph.node if n.op_type == "DequantizeLinear"}
+    sums = [n for n in model.graph.node if n.op_type in ("Add", "Sum")]
+    fused = [n for n in sums if quantised.issuperset(n.input)]
+    assert len(fused) >= 11 and {n.op_type for n in fused} == {"Sum"}
+
+
+@pytest.mark.parametrize("preset", ["mixed", "integer"])
 def test_normalisation_and_gelu_stay_in_float(made, preset):
     model = graph(made, preset, "whole")
     quantised = {n.output[0] for n in model.graph.node if n.op_type == "DequantizeLinear"}
@@ -91,14 +100,14 @@ def test_files_load_in_old_runtimes_and_carry_no_ballast(made):
         assert not model.graph.value_info and not model.doc_string
 
 
-@pytest.mark.parametrize("preset", ["cpu", "npu"])
+@pytest.mark.parametrize("preset", ["mixed", "integer"])
 def test_the_int8_file_is_at_most_30_percent_of_the_float_one(made, source, preset):
     folder, artefacts = made
     whole = (folder / artefacts[preset, "whole"].file).stat().st_size
     assert whole <= LARGEST_SHARE * source.onnx.stat().st_size
 
 
-@pytest.mark.parametrize("preset", ["cpu", "npu"])
+@pytest.mark.parametrize("preset", ["mixed", "integer"])
 @pytest.mark.parametrize("variant", ["whole", "split"])
 def test_the_artefact_gives_nearly_the_float_embedding(
     made, source, portrait_views, preset, variant
@@ -114,7 +123,7 @@ def test_the_artefact_gives_nearly_the_float_embedding(
 
 
 def test_the_split_backbone_is_cut_from_the_whole_file_bit_for_bit(made):
-    whole, split = (graph(made, "cpu", variant) for variant in ("whole", "split"))
+    whole, split = (graph(made, "mixed", variant) for variant in ("whole", "split"))
     mine = {i.name: i.raw_data for i in split.graph.initializer}
     theirs = {i.name: i.raw_data for i in whole.graph.initializer}
     assert len(mine) > 100 and all(theirs[name] == data for name, data in mine.items())
@@ -122,10 +131,10 @@ def test_the_split_backbone_is_cut_from_the_whole_file_bit_for_bit(made):
 
 def test_the_description_beside_the_file_says_how_it_was_made(made):
     folder, artefacts = made
-    artefact = Artefact.load(folder / f"{artefacts['cpu', 'split'].file}.json")
-    assert artefact == artefacts["cpu", "split"]
+    artefact = Artefact.load(folder / f"{artefacts['integer', 'split'].file}.json")
+    assert artefact == artefacts["integer", "split"]
     assert artefact.title == "onnx split int8" and artefact.outputs == ["feature"]
-    assert artefact.details["quantisation"]["weight_bits"] == 7
+    assert artefact.details["quantisation"]["weight_bits"] == 8
     assert len(artefact.details["calibration"]["sha256"]) == 64
 
 
@@ -165,7 +174,7 @@ def test_a_preset_that_makes_no_sense_is_refused():
     for fields in ({"weight_bits": 4}, {"symmetric": True}, {"percentile": 0.5}):
         with pytest.raises(ValueError):
             Preset(**fields)
-    assert preset_named("npu") is PRESETS["npu"]
+    assert preset_named("integer") is PRESETS["integer"]
 
 
 def foreign(path: Path, *, opset: int = 18) -> Path:
@@ -204,7 +213,7 @@ def test_a_foreign_network_of_fixed_batch_goes_through_the_same_function(portrai
     inputs = source.preprocessing.apply(portrait_views[:4])
     wanted = onnx_target.run_session(onnx_target.session(source.onnx), inputs, size=1)
     artefact = onnx_target.convert(
-        source, variant="whole", calibration=portrait_views, folder=tmp_path, preset="npu"
+        source, variant="whole", calibration=portrait_views, folder=tmp_path, preset="integer"
     )
     found = onnx_target.run(artefact, tmp_path, inputs)
     assert np.abs(found - wanted).max() < 0.03 * np.abs(wanted).max()

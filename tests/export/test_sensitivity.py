@@ -41,7 +41,7 @@ def spoilt(tmp_path_factory, inputs) -> sensitivity.Sensitivity:
     path = tmp_path_factory.mktemp("spoilt") / "backbone.onnx"
     export_backbone(net, path)
     return sensitivity.Sensitivity(
-        path, calibration=inputs[8:40], test=inputs[:8], preset=PRESETS["npu"]
+        path, calibration=inputs[8:40], test=inputs[:8], preset=PRESETS["integer"]
     )
 
 
@@ -108,7 +108,10 @@ def test_the_command_reports_as_json_and_table(portrait_views, tmp_path, monkeyp
 def test_any_onnx_network_is_measured(portrait_views, inputs, tmp_path):
     export_float(load_checkpoint(CHECKPOINT), tmp_path / "whole.onnx")
     job = sensitivity.Sensitivity(
-        tmp_path / "whole.onnx", calibration=inputs[:16], test=inputs[16:20], preset=PRESETS["cpu"]
+        tmp_path / "whole.onnx",
+        calibration=inputs[:16],
+        test=inputs[16:20],
+        preset=PRESETS["mixed"],
     )
     row = job.layer("/head/project/Gemm")
     assert 0.99 < row.only.cosine < 1 and row.but.cosine > 0.9
