@@ -16,9 +16,9 @@ struct Registers {
   unsigned a, b, c, d;
 };
 
-Registers cpuid(unsigned leaf) noexcept {
+Registers cpuid(unsigned leaf, unsigned part = 0) noexcept {
   Registers found = {0, 0, 0, 0};
-  __get_cpuid_count(leaf, 0, &found.a, &found.b, &found.c, &found.d);
+  __get_cpuid_count(leaf, part, &found.a, &found.b, &found.c, &found.d);
   return found;
 }
 
@@ -50,11 +50,17 @@ bool cpu_has_avx512vnni() noexcept {
          has_all(cpuid(7).c, bit_AVX512VNNI);
 }
 
+bool cpu_int8_sums_saturate() noexcept {
+  constexpr unsigned kAvxVnni = 1u << 4;  // Intel SDM volume 2, CPUID leaf 7, part 1, EAX
+  return !cpu_has_avx512vnni() && !(cpu_has_avx2() && has_all(cpuid(7, 1).a, kAvxVnni));
+}
+
 #else
 
 bool cpu_has_sse41() noexcept { return false; }
 bool cpu_has_avx2() noexcept { return false; }
 bool cpu_has_avx512vnni() noexcept { return false; }
+bool cpu_int8_sums_saturate() noexcept { return false; }
 
 #endif
 

@@ -1,4 +1,4 @@
-// What this CPU has. Asked by dispatch.cc only; no other file detects anything.
+// What this CPU has. Asked by dispatch.cc and the bindings; no other file detects anything.
 #pragma once
 
 namespace edgeface {
@@ -7,6 +7,10 @@ namespace edgeface {
 bool cpu_has_sse41() noexcept;
 bool cpu_has_avx2() noexcept;        // with FMA
 bool cpu_has_avx512vnni() noexcept;  // with F, BW, DQ, VL
+
+// x86 without any VNNI: whoever multiplies 8 bits by vpmaddubsw there, as ONNX Runtime does, adds
+// in 16 bits that saturate.
+bool cpu_int8_sums_saturate() noexcept;
 
 // aarch64: the dot product instructions of ARMv8.2, by the kernel's word (AT_HWCAP).
 // Reading ID registers instead would trust a core that the scheduler may leave.

@@ -19,6 +19,7 @@ import onnx
 import onnxruntime
 from tqdm import tqdm
 
+from edgeface import _native
 from export.artefact import Artefact
 from export.presets import PRESETS, USUAL, preset_named
 from export.quantise import described, quantise
@@ -153,7 +154,8 @@ def session(model: Path | bytes, *, exact: bool = False) -> onnxruntime.Inferenc
     """
     options = onnxruntime.SessionOptions()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.x64quantprecision", "1")  # as doors: backends/onnx.py
+    if _native.int8_sums_saturate():  # as doors do: edgeface/backends/onnx.py
+        options.add_session_config_entry("session.x64quantprecision", "1")
     if exact:
         level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.graph_optimization_level = level

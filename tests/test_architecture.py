@@ -42,7 +42,7 @@ LAYERS = [
 ]
 # Narrower than their layer: these meet the rest of edgeface here and nowhere else.
 ONLY = {
-    "backends*": ["errors", "backends", "backends.*"],
+    "backends*": ["errors", "_native", "backends", "backends.*"],
     "board*": ["errors", "manifest", "toml", "backends.npu", "board_*"],
     "bundle*": ["errors", "container", "manifest", "npz", "signature", "board", "bundle_*"],
     "signature": ["errors"],
@@ -73,6 +73,7 @@ EXPORT_ALSO = {
     "nbg.kit": {"edgeface.backends.nbg_file"},
     "tflite.convert": {"edgeface.backends.tflite"},
     "rknn.header": {"edgeface.backends.rknn_file"},
+    "onnx_target": {"edgeface._native"},
     "verify.embed": {"edgeface._native"},
     "verify.door": {
         "edgeface.artefact",

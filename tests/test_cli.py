@@ -155,15 +155,15 @@ def test_selftest_passes(edgeface) -> None:
     assert edgeface("selftest")[1].endswith("self-test passed\n")
 
 
-def test_every_command_takes_the_split_variant(edgeface, photos: Path) -> None:
-    split = ("--variant", "split", "--json")
+def test_every_command_takes_either_variant(edgeface, photos: Path) -> None:
+    split, whole = (("--variant", variant, "--json") for variant in ("split", "whole"))
     selftest = _json(edgeface("selftest", *split))
     assert selftest["variant"] == "split" and selftest["embedding_cosine"] > 0.99
-    assert _json(edgeface("selftest", "--json"))["variant"] == "whole"
+    assert _json(edgeface("selftest", *whole))["variant"] == "whole"
     pair = (photos / "collins.png", photos / "collins_mirrored.jpg")
-    scores = [_json(edgeface("verify", *pair, *more))["score"] for more in (split, ("--json",))]
+    scores = [_json(edgeface("verify", *pair, *more))["score"] for more in (split, whole)]
     assert scores[0] == pytest.approx(scores[1], abs=0.03) and scores[0] != scores[1]
-    _json(edgeface("enroll", "Eileen", photos / "collins.png", "--json"))  # whole
+    _json(edgeface("enroll", "Eileen", photos / "collins.png", *whole))
     found = _json(edgeface("identify", photos / "collins_mirrored.jpg", *split))
     assert found["faces"][0]["identity"] == "Eileen"
 
@@ -172,7 +172,7 @@ def test_info_lists_both_variants_and_the_default(edgeface) -> None:
     embedder = _json(edgeface("info", "--json"))["bundle"]["stages"]["embedder"]
     assert embedder["split"]["head"]["precision"] == "int8"
     assert embedder["bytes"] > embedder["split"]["bytes"] > 500_000
-    assert "variants: whole and split (default: whole)" in edgeface("info")[1]
+    assert "variants: whole and split (default: split)" in edgeface("info")[1]
 
 
 def test_demo_finds_and_names_everyone(edgeface, tmp_path: Path) -> None:

@@ -80,8 +80,8 @@ def test_onnx_stays_the_default(path: Path, pipeline: Pipeline) -> None:
         "tflite whole int8",
         "tflite split int8",
     ]
-    assert choose_artefact(bundle).title == "onnx whole int8"
-    assert choose_artefact(bundle, runtime="tflite").title == "tflite whole int8"
+    assert choose_artefact(bundle).title == "onnx split int8"
+    assert choose_artefact(bundle, runtime="tflite").title == "tflite split int8"
 
 
 def test_a_variant_that_the_runtime_lacks_is_not_chosen_silently(path: Path) -> None:
@@ -122,7 +122,7 @@ def test_vectors_of_another_file_fail_the_selftest(path: Path) -> None:
     bad = path.with_name("bad.efb")
     rebuilt(bundle, bad, members={"selftest.npz": npz(vectors)})
     with pytest.raises(BundleIntegrityError, match="self-test failed: embedding cosine"):
-        Pipeline.open(bad, runtime="tflite")
+        Pipeline.open(bad, runtime="tflite", variant="whole")
 
 
 def test_missing_vectors_are_a_format_error(path: Path) -> None:
@@ -132,7 +132,7 @@ def test_missing_vectors_are_a_format_error(path: Path) -> None:
     bad = path.with_name("without.efb")
     rebuilt(bundle, bad, members={"selftest.npz": npz(vectors)})
     with pytest.raises(BundleFormatError, match="no 'embedder_tflite_whole_int8_output'"):
-        Pipeline.open(bad, runtime="tflite")
+        Pipeline.open(bad, runtime="tflite", variant="whole")
 
 
 @pytest.mark.parametrize("change", [np.float64, lambda rows: rows[0], lambda rows: rows[:, :2]])
@@ -154,12 +154,13 @@ def test_wrong_input_numbers_fail_the_selftest(path: Path) -> None:
     bad = path.with_name("mean.efb")
     rebuilt(Bundle.open(path), bad, members={}, change=swap)
     with pytest.raises(BundleIntegrityError, match="self-test failed"):
-        Pipeline.open(bad, runtime="tflite")
+        Pipeline.open(bad, runtime="tflite", variant="whole")
 
 
 def test_split_file_without_a_head_is_refused(path: Path) -> None:
     def forget(manifest: dict) -> None:
         del manifest["stages"]["embedder"]["split"]
+        del manifest["stages"]["embedder"]["default_variant"]
 
     gone = {"backbone.onnx": None, "head.npz": None}
     with pytest.raises(

@@ -24,6 +24,10 @@ def vectors(pipeline: Pipeline) -> dict[str, np.ndarray]:
     return pipeline.bundle.selftest_vectors()
 
 
+def _open_whole(path: Path) -> Pipeline:
+    return Pipeline.open(path, variant="whole")
+
+
 def test_shipped_bundle_passes_with_room_to_spare(pipeline: Pipeline) -> None:
     assert pipeline.selftest.embedding_cosine > 0.995
     assert pipeline.selftest.different_inputs_cosine < 0.9
@@ -35,7 +39,7 @@ def test_drifted_embedder_is_refused(pipeline: Pipeline, vectors: dict, tmp_path
     scale = np.abs(vectors["embedder_output"]).mean()
     vectors["embedder_output"] = (vectors["embedder_output"] + scale * drift).astype(np.float32)
     with pytest.raises(BundleIntegrityError, match="embedding cosine"):
-        Pipeline.open(_rebuilt(pipeline.bundle, tmp_path / "b.efb", vectors=vectors))
+        _open_whole(_rebuilt(pipeline.bundle, tmp_path / "b.efb", vectors=vectors))
 
 
 def test_drifted_detector_is_refused(pipeline: Pipeline, vectors: dict, tmp_path: Path) -> None:
@@ -53,7 +57,7 @@ def test_embedder_to_which_all_faces_are_one_is_refused(
     collapsed = networks.constant_embedding(same)
     path = _rebuilt(pipeline.bundle, tmp_path / "b.efb", vectors=vectors, embedder=collapsed)
     with pytest.raises(BundleIntegrityError, match="everyone would be the same person"):
-        Pipeline.open(path)
+        _open_whole(path)
 
 
 def test_split_variant_is_held_to_vectors_of_its_own(
@@ -64,7 +68,7 @@ def test_split_variant_is_held_to_vectors_of_its_own(
         np.float32(np.abs(vectors["embedder_output"]).mean()) * drift
     )
     path = _rebuilt(pipeline.bundle, tmp_path / "b.efb", vectors=vectors)
-    Pipeline.open(path).close()
+    _open_whole(path).close()
     with pytest.raises(BundleIntegrityError, match="embedding cosine"):
         Pipeline.open(path, variant="split")
 
@@ -75,7 +79,7 @@ def test_missing_vector_is_named(
 ) -> None:
     del vectors[key]
     with pytest.raises(BundleFormatError, match=key):
-        Pipeline.open(_rebuilt(pipeline.bundle, tmp_path / "b.efb", vectors=vectors))
+        _open_whole(_rebuilt(pipeline.bundle, tmp_path / "b.efb", vectors=vectors))
 
 
 def test_single_vector_cannot_show_a_collapse(

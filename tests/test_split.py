@@ -51,19 +51,25 @@ def _with_head(weights: dict[str, np.ndarray], path: Path) -> Path:
     return rebuilt(Bundle.open(), path, members={"head.npz": npz(weights)})
 
 
+@pytest.fixture(scope="module")
+def whole() -> Iterator[Pipeline]:
+    with Pipeline.open(variant="whole") as opened:
+        yield opened
+
+
 def test_both_variants_give_the_same_embeddings(
-    pipeline: Pipeline, split: Pipeline, astronaut_bgr: np.ndarray, grace_hopper_bgr: np.ndarray
+    whole: Pipeline, split: Pipeline, astronaut_bgr: np.ndarray, grace_hopper_bgr: np.ndarray
 ) -> None:
-    assert (pipeline.variant, split.variant) == ("whole", "split")
-    assert pipeline.bundle.model_id == split.bundle.model_id
+    assert (whole.variant, split.variant) == ("whole", "split")
+    assert whole.bundle.model_id == split.bundle.model_id
     for portrait in (astronaut_bgr, grace_hopper_bgr, astronaut_bgr[:, ::-1]):
-        assert pipeline.embedding(portrait) @ split.embedding(portrait) > TOLERANCE
+        assert whole.embedding(portrait) @ split.embedding(portrait) > TOLERANCE
 
 
 def test_templates_of_one_variant_serve_the_other(
-    pipeline: Pipeline, split: Pipeline, astronaut_bgr: np.ndarray, grace_hopper_bgr: np.ndarray
+    whole: Pipeline, split: Pipeline, astronaut_bgr: np.ndarray, grace_hopper_bgr: np.ndarray
 ) -> None:
-    template = pipeline.largest_face(astronaut_bgr)
+    template = whole.largest_face(astronaut_bgr)
     assert split.compare(template, split.largest_face(astronaut_bgr[:, ::-1])).same
     assert not split.compare(template, split.largest_face(grace_hopper_bgr)).same
 
@@ -100,12 +106,12 @@ def test_unknown_variant_is_refused_with_those_there_are() -> None:
 
 
 def test_bundle_without_split_runs_whole_and_says_so(
-    tmp_path: Path, pipeline: Pipeline, astronaut_bgr: np.ndarray
+    tmp_path: Path, whole: Pipeline, astronaut_bgr: np.ndarray
 ) -> None:
-    old = whole_only(pipeline.bundle, tmp_path / "old.efb")
+    old = whole_only(whole.bundle, tmp_path / "old.efb")
     with Pipeline.open(old) as opened:
         assert opened.variant == "whole"
-        assert opened.embedding(astronaut_bgr) @ pipeline.embedding(astronaut_bgr) > 0.9999
+        assert opened.embedding(astronaut_bgr) @ whole.embedding(astronaut_bgr) > 0.9999
     with pytest.raises(
         BundleIncompatibleError, match="old.efb has no split embedder for onnx.*it has: onnx whole"
     ):
@@ -113,11 +119,11 @@ def test_bundle_without_split_runs_whole_and_says_so(
 
 
 def test_bundle_chooses_when_the_caller_does_not(tmp_path: Path) -> None:
-    def choose_split(manifest: dict) -> None:
-        manifest["stages"]["embedder"]["default_variant"] = "split"
+    def choose_whole(manifest: dict) -> None:
+        manifest["stages"]["embedder"]["default_variant"] = "whole"
 
-    path = rebuilt(Bundle.open(), tmp_path / "b.efb", members={}, change=choose_split)
-    for asked, expected in ((None, "split"), ("whole", "whole"), ("split", "split")):
+    path = rebuilt(Bundle.open(), tmp_path / "b.efb", members={}, change=choose_whole)
+    for asked, expected in ((None, "whole"), ("whole", "whole"), ("split", "split")):
         with Pipeline.open(path, variant=asked) as opened:
             assert opened.variant == expected
 

@@ -2,6 +2,7 @@
 // dtypes, word errors for Python and release the GIL; nothing else in csrc/ knows Python.
 // std::invalid_argument becomes ValueError.
 #include "arrays.h"
+#include "cpu.h"
 
 namespace edgeface {
 
@@ -28,6 +29,8 @@ PYBIND11_MODULE(_native, m) {
   m.attr("__version__") = EDGEFACE_VERSION;
   m.def("active_isa", [] { return std::string(active_kernels().isa); }, kActiveDoc);
   m.def("supported_isas", &isa_names, "ISAs that this CPU can run, best first.");
+  m.def("int8_sums_saturate", &cpu_int8_sums_saturate,
+        "Whether this is an x86 CPU without VNNI, where 8-bit products are added in 16 bits.");
   bind_attention(m);
   bind_gemm(m);
   bind_head(m);

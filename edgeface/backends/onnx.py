@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeface import _native
 from edgeface.backends.finite import require_finite
 from edgeface.errors import BackendUnavailableError, InferenceError
 
@@ -139,8 +140,8 @@ def _options(runtime: ModuleType, threads: int) -> Any:
     options.log_severity_level = 3  # errors only; they also arrive as exceptions
     # Spinning threads steal the other cores of a small board between inferences.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # On x86 without VNNI, 8-bit weights by kernels whose 16-bit sums do not saturate.
-    options.add_session_config_entry("session.x64quantprecision", "1")
+    if _native.int8_sums_saturate():  # then by slower kernels, whose sums are exact
+        options.add_session_config_entry("session.x64quantprecision", "1")
     # The detector's input shape changes with the photo: a plan per shape would never be freed.
     options.enable_mem_pattern = False
     return options

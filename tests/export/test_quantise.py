@@ -160,7 +160,7 @@ def test_float32_is_the_network_itself(source, portrait_views, tmp_path):
     [
         ({"variant": "hybrid"}, "expected one of whole, split"),
         ({"precision": "int4"}, "expected one of int8, float32"),
-        ({"preset": "tpu"}, "expected one of cpu, npu"),
+        ({"preset": "tpu"}, "expected one of integer, mixed"),
         ({"calibration": np.zeros((3, 112, 112, 3), np.uint8)}, "at least 16"),
     ],
 )

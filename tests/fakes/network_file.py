@@ -13,7 +13,7 @@ from tests.fakes.network_layout import ADD, CLIP, CONV, ROUND, packed
 
 
 def network_file(backbone: bytes, *, mean: Sequence[float], std: Sequence[float]) -> bytes:
-    """Return the file for an ONNX backbone of Conv, Relu, Clip and Add, in float or QDQ form.
+    """Return the file for an ONNX backbone of Conv, Relu, Clip, Add and Sum, in float or QDQ form.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class _Writer:
             self._layer(node, ROUND, struct.pack("<3f", *self._steps(node)))
         elif node.op_type == "Conv":
             self._layer(node, CONV, self._conv(node, attributes))
-        elif node.op_type == "Add":
+        elif node.op_type in ("Add", "Sum"):
             self._layer(node, ADD, b"", other=node.input[1])
         elif node.op_type in ("Relu", "Clip"):
             self._layer(node, CLIP, struct.pack("<2f", *self._limits(node)))
