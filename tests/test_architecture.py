@@ -73,8 +73,7 @@ EXPORT_ALSO = {
     "nbg.kit": {"edgeface.backends.nbg_file"},
     "tflite.convert": {"edgeface.backends.tflite"},
     "rknn.header": {"edgeface.backends.rknn_file"},
-    "onnx_target": {"edgeface._native"},
-    "verify.embed": {"edgeface._native"},
+    **dict.fromkeys(("onnx_target", "verify.embed"), {"edgeface._native"}),
     "verify.door": {
         "edgeface.artefact",
         "edgeface.backends.Backend",
