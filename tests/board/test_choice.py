@@ -52,19 +52,19 @@ def test_npu_is_chosen_where_board_file_and_library_are_there(tree, bundle, libr
 def test_missing_library_is_the_reason_for_the_cpu(tree, bundle, library) -> None:
     library.unlink()
     choice = choose(bundle, Board.detect(tree("rk3576_vendor")))
-    assert choice.artefact.title == "onnx whole int8"
+    assert choice.artefact.title == "onnx split int8"
     assert choice.passed_over == {"rknn": f"EDGEFACE_RKNNRT names {library}, which is not there"}
 
 
 @pytest.mark.parametrize("machine", ["rk3576_mainline", "t527_vendor", "x86_server"])
 def test_other_boards_run_it_on_their_cpu(tree, bundle, library, machine: str) -> None:
-    assert choose(bundle, Board.detect(tree(machine))).artefact.title == "onnx whole int8"
+    assert choose(bundle, Board.detect(tree(machine))).artefact.title == "onnx split int8"
 
 
 def test_file_of_another_board_is_refused_when_asked_for(tree, bundle, library) -> None:
     with pytest.raises(
         BundleIncompatibleError,
-        match="no whole embedder for rknn on t527, it has: .*rknn split for rk3576",
+        match="no split embedder for rknn on t527, it has: .*rknn split for rk3576",
     ):
         choose_artefact(bundle, runtime="rknn", board=Board.detect(tree("t527_vendor")))
 
@@ -100,23 +100,23 @@ def settings_file(tmp_path: Path, monkeypatch) -> Path:
 
 
 def test_settings_choose_and_arguments_override_them(settings_file: Path) -> None:
-    write_settings(Settings(runtime="tflite", variant="split", threads=2))
+    write_settings(Settings(runtime="tflite", variant="whole", threads=2))
     with Pipeline.open() as pipeline:
-        assert pipeline.artefact.title == "tflite split int8"
-    with Pipeline.open(variant="whole") as pipeline:
         assert pipeline.artefact.title == "tflite whole int8"
+    with Pipeline.open(variant="split") as pipeline:
+        assert pipeline.artefact.title == "tflite split int8"
     with Pipeline.open(runtime="onnx") as pipeline:  # the variant was set for tflite
-        assert pipeline.artefact.title == "onnx whole int8"
+        assert pipeline.artefact.title == "onnx split int8"
 
 
 def test_info_says_what_runs_and_why(settings_file: Path, capfd) -> None:
     assert main(["info", "--json"]) == 0
     report = json.loads(capfd.readouterr().out)
-    assert report["embedder"]["runs"] == "onnx whole int8"
+    assert report["embedder"]["runs"] == "onnx split int8"
     assert report["embedder"]["because"].startswith(f"the best of {report['board']['name']}")
     write_settings(Settings(runtime="tflite", threads=2))
     assert main(["info"]) == 0
-    assert f"tflite whole int8: set in {settings_file}" in capfd.readouterr().out
+    assert f"tflite split int8: set in {settings_file}" in capfd.readouterr().out
 
 
 def test_info_looks_at_a_bundle_of_another_board(tmp_path, tree, monkeypatch, capfd) -> None:
