@@ -197,7 +197,7 @@ def test_csv_and_json_at_once_are_wrong_usage(bench) -> None:
 
 
 def test_stages_as_csv_have_the_same_columns(bench) -> None:
-    code, out, _ = bench("--runs", "5", "--processes", "1", "--csv", "--board", "x", "--variant", "split")
+    code, out, _ = bench("--runs", "5", "--processes", "1", "--csv", "--board", "x")
     rows = list(csv.DictReader(io.StringIO(out)))
     assert code == 0 and out.splitlines()[0] == COLUMNS and len(rows) == 6
     assert all(float(row["p99_ms"]) >= float(row["p50_ms"]) > 0 for row in rows)
