@@ -9,6 +9,9 @@ from edgeface.backends.npu import board_root
 __all__ = ["board_root", "cpu_list", "read_int", "read_text"]
 
 
+_MAX_CPU = 65535  # more than any kernel numbers; a typing error must not fill the memory
+
+
 def read_text(path: Path) -> str | None:
     """Return a small file's text without white space around it, or None where it cannot be read.
 
@@ -35,6 +38,8 @@ def cpu_list(text: str) -> tuple[int, ...]:
     try:
         for part in text.replace(",", " ").split():
             first, _, last = part.partition("-")
+            if int(last or first) > _MAX_CPU:
+                return ()
             found.extend(range(int(first), int(last or first) + 1))
     except ValueError:
         return ()

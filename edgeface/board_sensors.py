@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,8 @@ class Sample:
     throttled
         Whether the kernel slows a processor down because of heat; None where it does not say.
     energy_uj
-        Energy counter, by its name, to microjoules since some moment; it never falls.
+        Energy counter, by its name, to microjoules since some moment; it never falls. Of a power
+        sensor, what its readings make since the first `sample`.
     """
 
     temperatures_c: Mapping[str, float]
@@ -111,10 +113,7 @@ def _temperature_files(root: Path) -> dict[str, Path]:
     named = [(read_text(zone / "type") or zone.name, zone / "temp") for zone in zones]
     if not named:
         for chip in sorted((root / _HWMON).glob("hwmon*"), key=_number):
-            name = read_text(chip / "name") or chip.name
-            for file in sorted(chip.glob("temp*_input")):
-                label = read_text(chip / file.name.replace("_input", "_label"))
-                named.append((f"{name} {label or file.name.split('_')[0]}", file))
+            named += [(_channel(chip, file), file) for file in sorted(chip.glob("temp*_input"))]
     return _unique(named)
 
 
@@ -124,17 +123,29 @@ def _cooling_files(root: Path) -> list[Path]:
     return [device / "cur_state" for device, kind in kinds if any(word in kind for word in _SLOWS)]
 
 
-def _energy_counters(root: Path) -> dict[str, _Counter]:
-    """Counters of powercap and hwmon that may be read (powercap's for root only, mostly)."""
+def _energy_counters(root: Path) -> dict[str, _Counter | _Meter]:
+    """Counters of powercap and hwmon that may be read (powercap's for root only, mostly).
+
+    Where a chip of hwmon has no counter but power, as on boards with a measuring resistor, a
+    `_Meter` of that.
+    """
     named = []
     for zone in sorted((root / _POWERCAP).glob("*:*")):
         named.append((read_text(zone / "name") or zone.name, zone / "energy_uj"))
-    for file in sorted((root / _HWMON).glob("hwmon*/energy*_input")):
-        chip = read_text(file.parent / "name") or file.parent.name
-        label = read_text(file.parent / file.name.replace("_input", "_label"))
-        named.append((f"{chip} {label or file.name.split('_')[0]}", file))
+    for chip in sorted((root / _HWMON).glob("hwmon*"), key=_number):
+        files = sorted(chip.glob("energy*_input")) or sorted(chip.glob("power*_input"))
+        named += [(_channel(chip, file), file) for file in files]
     readable = ((name, file) for name, file in named if read_int(file) is not None)
-    return {name: _Counter(file) for name, file in _unique(readable).items()}
+    return {
+        name: _Meter(file) if file.name.startswith("power") else _Counter(file)
+        for name, file in _unique(readable).items()
+    }
+
+
+def _channel(chip: Path, file: Path) -> str:
+    """The name of one of a hwmon chip's sensors."""
+    label = read_text(chip / file.name.replace("_input", "_label"))
+    return f"{read_text(chip / 'name') or chip.name} {label or file.name.split('_')[0]}"
 
 
 class _Counter:
@@ -153,6 +164,25 @@ class _Counter:
             self._base += self._range
         self._last = now
         return self._base + now
+
+
+class _Meter:
+    """Energy by a power sensor, in microwatts: its readings, each over the time since the last."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._last: tuple[float, int] | None = None
+        self._energy = 0.0
+
+    def read(self) -> int | None:
+        now, power = time.monotonic(), read_int(self._file)
+        if power is None:
+            return None
+        if self._last is not None:
+            before, earlier = self._last
+            self._energy += max(0, power + earlier) / 2 * (now - before)
+        self._last = (now, power)
+        return int(self._energy)
 
 
 def _unique(named: Iterable[tuple[str, Path]]) -> dict[str, Path]:

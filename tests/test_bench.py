@@ -184,6 +184,7 @@ def test_csv_has_the_columns_of_every_performance_table(bench) -> None:
         (("--sweep", "--minutes", "1"), "not allowed with argument"),
         (("--cpus", "1", "--cluster", "x"), "not allowed with argument"),
         (("--cpus", "one"), "'one' is no list of CPUs"),
+        (("--cpus", "0-99999999999"), "'0-99999999999' is no list of CPUs"),
     ],
 )
 def test_wrong_usage_is_2(bench, words: tuple, expected: str) -> None:

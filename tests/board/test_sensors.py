@@ -7,6 +7,7 @@ from typing import Callable
 
 import pytest
 
+from edgeface import board_sensors
 from edgeface.board_sensors import Sensors
 from edgeface.errors import BoardError
 
@@ -83,6 +84,22 @@ def test_energy_of_hwmon_is_read_too(tree: MakeTree) -> None:
     root = tree("x86_server")
     (root / "sys/class/hwmon/hwmon0/energy1_input").write_text("5000\n")
     assert Sensors(root).sample().energy_uj["coretemp energy1"] == 5000
+
+
+def test_energy_of_a_power_sensor_is_its_power_times_the_time(tree: MakeTree, monkeypatch) -> None:
+    root = tree("rk3576_vendor")
+    chip = root / "sys/class/hwmon/hwmon9"
+    chip.mkdir(parents=True)
+    (chip / "name").write_text("ina226\n")
+    (chip / "power1_label").write_text("board\n")
+    clock = iter((100.0, 102.0, 103.0))
+    monkeypatch.setattr(board_sensors.time, "monotonic", lambda: next(clock))
+    (chip / "power1_input").write_text("3000000\n")
+    sensors = Sensors(root)
+    assert sensors.sample().energy_uj == {"ina226 board": 0}
+    assert sensors.sample().energy_uj == {"ina226 board": 6000000}
+    (chip / "power1_input").write_text("5000000\n")
+    assert sensors.sample().energy_uj == {"ina226 board": 10000000}
 
 
 def test_x86_temperatures_come_from_hwmon(tree: MakeTree) -> None:
