@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from edgeface.backends.onnx import OnnxBackend
 from edgeface.embed import MAX_BATCH, Embedder
 from edgeface.errors import InferenceError
 from edgeface.pipeline import Pipeline
+from edgeface.split import open_embedder
 from tests import networks
 
 _INPUT = {
@@ -31,9 +34,9 @@ def _artefact(dim: int, **changes: object) -> Artefact:
 
 
 @pytest.fixture(scope="module")
-def embedder(pipeline: Pipeline) -> Embedder:
-    artefact = pipeline.artefact
-    return Embedder(artefact, OnnxBackend(pipeline.bundle.read(artefact.file)))
+def embedder(pipeline: Pipeline) -> Iterator[Embedder]:
+    with open_embedder(pipeline.bundle, pipeline.artefact) as backend:
+        yield Embedder(pipeline.artefact, backend)
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ def test_eval_puts_bundles_side_by_side(people, capsys):
 
     twice = ["--bundle", str(DEFAULT_BUNDLE)] * 2
     assert cli.main(["eval", "--images", str(people), *twice]) == 0
-    assert capsys.readouterr().out.count("(int8)") == 2
+    assert capsys.readouterr().out.count("(int8, split)") == 2
 
 
 def test_eval_measures_the_variant_asked_for_and_says_which(people, capsys):
