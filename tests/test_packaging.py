@@ -185,7 +185,10 @@ RUNTIME_SETS = {
     "tflite": {"numpy": "1.26.", "opencv": "4.11.", "tflite": "tflite-runtime 2.14"},
     "litert": {"numpy": "2.", "opencv": "5.", "tflite": "ai-edge-litert 2"},
 }
-SUBSET = ("tests/backends", "tests/test_embed.py", "tests/test_selftest.py")
+SUBSET = (
+    *("tests/backends/test_backend_onnx.py", "tests/backends/test_backend_tflite.py"),
+    *("tests/test_embed.py", "tests/test_selftest.py"),
+)
 
 
 @pytest.fixture(scope="module")

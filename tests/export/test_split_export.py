@@ -61,9 +61,13 @@ def command(*words: object) -> argparse.Namespace:
     return parser.parse_args([str(word) for word in words])
 
 
-def test_backbone_is_the_whole_networks_bit_for_bit(bundle: Bundle, pictures: np.ndarray) -> None:
+def test_cut_backbone_is_the_whole_networks_bit_for_bit(
+    bundle: Bundle, pictures: np.ndarray
+) -> None:
     whole = onnx.load_model_from_string(bundle.read("embedder.onnx"))
-    backbone = onnx.load_model_from_string(bundle.read("backbone.onnx"))
+    backbone = onnx.load_model_from_string(
+        split.cut_backbone(bundle.read("embedder.onnx"), "image")
+    )
     known = {tensor.name: tensor for tensor in whole.graph.initializer}
     assert all(tensor == known[tensor.name] for tensor in backbone.graph.initializer)
     seam = split.feature_tensor(whole.graph)
@@ -79,7 +83,7 @@ def test_backbone_file_is_what_old_runtimes_load(bundle: Bundle) -> None:
     assert backbone.ir_version <= 10
     assert {entry.domain: entry.version for entry in backbone.opset_import}[""] == 17
     assert {node.op_type for node in backbone.graph.node} <= {
-        "Conv", "Relu", "Add", "QuantizeLinear", "DequantizeLinear",
+        "Conv", "Relu", "Sum", "QuantizeLinear", "DequantizeLinear",
     }  # fmt: skip
     assert [output.name for output in backbone.graph.output] == ["feature"]
 
@@ -115,21 +119,21 @@ def test_split_adds_both_files_and_changes_nothing_else(bundle: Bundle, tmp_path
     new = Bundle.open(out)
     assert new.model_id == bundle.model_id
     assert new.read("embedder.onnx") == bundle.read("embedder.onnx")
-    assert new.read("backbone.onnx") == bundle.read("backbone.onnx")
+    assert new.read("backbone.onnx") == split.cut_backbone(bundle.read("embedder.onnx"), "image")
     assert new.manifest["thresholds"] == bundle.manifest["thresholds"]
     assert "`backbone.onnx`" in new.read("MODEL_CARD.md").decode()
     with Pipeline.open(out, variant="split") as pipeline:
         assert pipeline.selftest.embedding_cosine > 0.9999
 
 
-def test_split_on_the_default_bundle_gives_the_default_bundle(
+def test_split_on_the_default_bundle_keeps_all_but_the_backbone(
     bundle: Bundle, tmp_path: Path
 ) -> None:
     out = tmp_path / "new.efb"
     words = ["--bundle", bundle.path, "--checkpoint", CHECKPOINT, "--out", out]
     assert split.run(command(*words)) == 0
     new = Bundle.open(out)
-    for name in ("embedder.onnx", "backbone.onnx", "head.npz"):
+    for name in ("embedder.onnx", "head.npz"):
         assert new.read(name) == bundle.read(name), name
     expected = bundle.selftest_vectors()["embedder_split_output"]
     found = new.selftest_vectors()["embedder_split_output"]  # as this machine computes it
