@@ -138,11 +138,11 @@ def test_plain_arrays_come_back_as_numpy_wrote_them(save, dtype):
 
 def test_vectors_of_nan_fail_the_selftest(pipeline, tmp_path):
     vectors = pipeline.bundle.selftest_vectors()
-    vectors["embedder_output"][:] = np.nan
+    vectors["embedder_split_output"][:] = np.nan
     path = bundles.rebuilt(
         pipeline.bundle, tmp_path / "nan.efb", members={"selftest.npz": bundles.npz(vectors)}
     )
-    with pytest.raises(BundleFormatError, match="NaN or Inf in 'embedder_output'"):
+    with pytest.raises(BundleFormatError, match="NaN or Inf in 'embedder_split_output'"):
         Pipeline.open(path)
 
 
@@ -150,7 +150,7 @@ def test_vectors_that_are_missing_fail_the_selftest(pipeline, tmp_path):
     path = bundles.rebuilt(
         pipeline.bundle, tmp_path / "few.efb", members={"selftest.npz": bundles.npz({})}
     )
-    with pytest.raises(BundleFormatError, match="selftest.npz has no 'embedder_output'"):
+    with pytest.raises(BundleFormatError, match="selftest.npz has no 'embedder_split_output'"):
         Pipeline.open(path)
 
 
