@@ -13,7 +13,6 @@ from boards.wheels.target import Target
 SUITES = {"3.9": "bullseye", "3.11": "bookworm", "3.13": "trixie"}
 """CPython -> the Debian that has it."""
 
-MIRROR = "http://deb.debian.org/debian"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 ARCHITECTURES = {"aarch64": "arm64", "x86_64": "amd64"}
 
@@ -45,7 +44,8 @@ def download_headers(target: Target, work: Path) -> Path:
         (folder / made).mkdir(parents=True)
     (folder / "status").touch()
     sources = folder / "sources.list"
-    sources.write_text(f"deb [signed-by={KEYRING}] {MIRROR} {SUITES[target.python]} main\n")
+    suite = f"{_mirror(folder)} {SUITES[target.python]}"
+    sources.write_text(f"deb [signed-by={KEYRING}] {suite} main\n")
     apt = ["apt-get", "--quiet=2", *_options(folder, ARCHITECTURES[target.arch])]
     _call([*apt, "update"], folder=folder)
     _call([*apt, "download", f"libpython{target.python}-dev"], folder=folder / "packages")
@@ -71,8 +71,18 @@ def _options(folder: Path, architecture: str) -> list[str]:
     return [f"--option={name}={value}" for name, value in settings.items()]
 
 
-def _call(command: Sequence[str], *, folder: Path) -> None:
+def _mirror(folder: Path) -> str:
+    """Return the archive that this machine's apt takes Debian from."""
+    question = ["--format", "$(REPO_URI)", "Created-By: Packages", "Label: Debian"]
+    found = _call(["apt-get", "indextargets", *question], folder=folder).split()
+    if not found:
+        raise BoardsError("apt knows no archive of Debian here, expected one: apt-get update")
+    return found[0]
+
+
+def _call(command: Sequence[str], *, folder: Path) -> str:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip())[-600:]
         raise BoardsError(f"{command[0]} failed with code {done.returncode}, expected 0: {said}")
+    return done.stdout

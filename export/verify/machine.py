@@ -23,7 +23,6 @@ ROOT = Path(__file__).resolve().parents[2]
 QEMU = "qemu-aarch64"
 PROGRAMS = {QEMU: "qemu-user", "apt-get": "apt", "dpkg-deb": "dpkg"}
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-MIRROR = "http://deb.debian.org/debian"
 PLATFORMS = ("manylinux2014_aarch64", "manylinux_2_27_aarch64", "manylinux_2_28_aarch64")
 SHARED_PACKAGES = (
     *("libc6", "libgcc-s1", "libstdc++6", "zlib1g", "libexpat1", "libbz2-1.0", "liblzma5"),
@@ -227,7 +226,7 @@ def _unpack_debian(release: Release, folder: Path) -> None:
         made.mkdir(parents=True, exist_ok=True)
     (apt / "status").touch()
     sources = apt / "sources.list"
-    sources.write_text(f"deb [signed-by={KEYRING}] {MIRROR} {release.debian} main\n")
+    sources.write_text(f"deb [signed-by={KEYRING}] {_mirror()} {release.debian} main\n")
     options = {
         "APT::Architecture": "arm64",
         "APT::Architectures::": "arm64",
@@ -244,6 +243,15 @@ def _unpack_debian(release: Release, folder: Path) -> None:
     for package in sorted(packages.glob("*.deb")):
         call(["dpkg-deb", "--extract", str(package), str(root)])
     shutil.rmtree(packages)
+
+
+def _mirror() -> str:
+    """Return the archive that this machine's apt takes Debian from."""
+    question = ["--format", "$(REPO_URI)", "Created-By: Packages", "Label: Debian"]
+    found = call(["apt-get", "indextargets", *question]).split()
+    if not found:
+        raise ExportError("apt knows no archive of Debian here, expected one: apt-get update")
+    return found[0]
 
 
 def call(

@@ -22,7 +22,6 @@ ROOT_TYPE = "B921B045-1DF0-41C3-AF44-4C6F280D3FAE"
 ESP_TYPE = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
 LOADER_PLACE, LOADER = 64 * 512, b"a boot loader stands here" * 1000
 ROOT_START = 24 << 20
-MIRROR = "http://deb.debian.org/debian"
 
 
 def path_with_sbin() -> str:
@@ -57,7 +56,7 @@ def debian(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     merged = "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr"
     options = ["--quiet", "--arch=arm64", "--variant=extract", merged, f"--include={PACKAGES}"]
     try:
-        shell("mmdebstrap", *options, "bookworm", folder / "root.tar", MIRROR)
+        shell("mmdebstrap", *options, "bookworm", folder / "root.tar")
     except AssertionError as error:
         if os.environ.get("CI"):
             raise
