@@ -19,7 +19,7 @@ from edgeface.bundle import Bundle
 from edgeface.errors import BundleFormatError, InferenceError
 
 
-class SplitBackend:
+class SplitBackend(Backend):
     """A backbone's backend and a native attention head, as one model.
 
     Parameters
@@ -95,12 +95,6 @@ class SplitBackend:
     def close(self) -> None:
         """Free the backbone; a later `run` raises InferenceError."""
         self._backbone.close()
-
-    def __enter__(self) -> SplitBackend:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def open_embedder(bundle: Bundle, artefact: Artefact, *, threads: int = 1) -> Backend:

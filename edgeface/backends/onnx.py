@@ -5,17 +5,18 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Mapping
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from edgeface import _native
+from edgeface.backends.base import Backend
 from edgeface.backends.finite import require_finite
 from edgeface.errors import BackendUnavailableError, InferenceError
 
 
-class OnnxBackend:
+class OnnxBackend(Backend):
     """One ONNX model in one session. `run` may be called from several threads at once.
 
     Parameters
@@ -93,17 +94,6 @@ class OnnxBackend:
     def close(self) -> None:
         """Free the session; a later `run` raises InferenceError."""
         self._session = None
-
-    def __enter__(self) -> OnnxBackend:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def runtime_version() -> str | None:

@@ -7,11 +7,11 @@ import re
 import threading
 import weakref
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 
+from edgeface.backends.base import Backend
 from edgeface.backends.finite import require_finite
 from edgeface.backends.npu import board_root, find_rknpu
 from edgeface.backends.rknn_abi import CORE_MASKS, NHWC, Library
@@ -24,7 +24,7 @@ CORES_VARIABLE = "EDGEFACE_RKNN_CORES"
 UPGRADE = "update the board's image (kernel driver rknpu), and librknnrt.so to the same release"
 
 
-class RknnBackend:
+class RknnBackend(Backend):
     """One RKNN model of one input and one output. `run` may be called from several threads at once.
 
     Each thread has a context of its own on the NPU; it goes when the thread ends, and all go on
@@ -118,17 +118,6 @@ class RknnBackend:
                 errors.append(error)
         if errors:
             raise errors[0]
-
-    def __enter__(self) -> RknnBackend:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _context(self) -> Context:
         """Return this thread's context, made on its first call."""

@@ -11,11 +11,11 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 
+from edgeface.backends.base import Backend
 from edgeface.backends.finite import require_finite
 from edgeface.backends.quantised import Encoding
 from edgeface.backends.tflite_file import DamagedFileError, check_file
@@ -26,7 +26,7 @@ INSTALL = "pip install 'edgeface[litert]' (NumPy 2), or 'edgeface[tflite]' (NumP
 _ERRORS = (ValueError, RuntimeError)  # what the runtimes raise; they have no classes of their own
 
 
-class TfliteBackend:
+class TfliteBackend(Backend):
     """One TFLite model, of batch size one. Threads that call `run` take turns.
 
     Parameters
@@ -99,17 +99,6 @@ class TfliteBackend:
         """Free the model; a later `run` raises InferenceError."""
         with self._lock:
             self._interpreter = None
-
-    def __enter__(self) -> TfliteBackend:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _one(self, row: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         try:

@@ -6,11 +6,11 @@ import os
 import threading
 import weakref
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 
+from edgeface.backends.base import Backend
 from edgeface.backends.finite import require_finite
 from edgeface.backends.fresh import FreshRuns
 from edgeface.backends.nbg_file import DamagedFileError, NbgHeader, read_header
@@ -25,7 +25,7 @@ TIME_OUT_MS = 2000  # a run takes some 15 ms; a door should not stand still much
 GREY_LEVEL = 1.0  # what storing a pixel may change it by
 
 
-class VipliteBackend:
+class VipliteBackend(Backend):
     """One .nb file on the NPU, of one picture at a time. Threads that call `run` take turns.
 
     Parameters
@@ -112,17 +112,6 @@ class VipliteBackend:
     def close(self) -> None:
         """Free the network; a later `run` raises InferenceError."""
         self._freed()
-
-    def __enter__(self) -> VipliteBackend:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _once(self, picture: np.ndarray) -> np.ndarray:
         # An index's result may keep the index's order of axes in memory.
