@@ -15,7 +15,12 @@
     ├── GalleryError
     │   ├── GalleryFormatError         not a gallery, damaged, or of another schema version
     │   ├── GalleryModelError          templates of another model: their cosine means nothing
+    │   ├── GalleryKeyError            encrypted, and no key, the wrong one, or one others can read
     │   └── UnknownIdentityError       (+ LookupError) nobody of that name is enrolled
+    ├── CameraError                    no frame: unplugged, frozen, refused, not a picture
+    ├── ActuatorError                  a relay, panel or broker that did not do what it was told
+    ├── AuditError                     the log cannot be written, or is not whole
+    ├── DoorError                      door.toml is wrong, or a door that must not run as it is
     ├── BenchError                     a benchmark that cannot be run, read or compared
     ├── EvaluationError                pair list or photo folder that cannot be measured on
     ├── ImageError                     file that cannot be read as an image
@@ -93,6 +98,10 @@ class GalleryModelError(GalleryError):
     """The templates were made by another model and cannot be compared with this one's."""
 
 
+class GalleryKeyError(GalleryError):
+    """The gallery is encrypted and this key does not open it, or the key is not kept safely."""
+
+
 class UnknownIdentityError(GalleryError, LookupError):
     """Nobody of that name is enrolled."""
 
@@ -111,3 +120,19 @@ class EvaluationError(EdgeFaceError):
 
 class BenchError(EdgeFaceError):
     """A benchmark that could not be run, or a report of one that cannot be read or compared."""
+
+
+class CameraError(EdgeFaceError):
+    """A camera gives no frames, or none that can be used."""
+
+
+class ActuatorError(EdgeFaceError):
+    """An actuator did not do what it was told; the door stays shut."""
+
+
+class AuditError(EdgeFaceError):
+    """The audit log cannot be written or read, or was changed."""
+
+
+class DoorError(EdgeFaceError):
+    """A door's configuration cannot be used, or would open for anybody."""

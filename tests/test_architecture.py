@@ -34,9 +34,15 @@ LAYERS = [
     ["configured"],
     ["index_arrays", "kernels", "artefact"],
     ["index", "index_*"],
-    ["detect", "detect_*", "align", "quality", "embed", "gallery", "gallery_*", "selftest"],
+    ["detect", "detect_*", "align", "quality", "embed", "liveness", "gallery", "gallery_*", "selftest"],
     ["split", "face"],
     ["pipeline"],
+    ["door.event"],
+    ["door.actuator"],
+    # One part of the door each; they meet in the layer above.
+    ["door", "door.*_*", "door.camera", "door.track", "door.gate", "door.challenge", "door.feed", "door.rules", "door.engine", "door.threshold", "door.audit", "door.relay", "door.wiegand", "door.osdp", "door.mqtt", "door.webhook", "door.callback"],
+    ["door.config", "door.perceive"],
+    ["door.run"],
     ["cli", "cli_*", "demo", "draw", "evaluate", "pairs", "roc", "roc_*", "bench*", "doctor*"],
     ["__main__"],
 ]
