@@ -17,6 +17,7 @@ _TYPES: dict[str, tuple] = {
     "string": (str,),
     "integer": (int,),
     "number": (int, float),
+    "boolean": (bool,),
     "null": (type(None),),
 }
 _Check = Callable[[Any, Any], Optional[str]]
@@ -146,9 +147,9 @@ def _alternatives(types: Any) -> str:
 
 
 def _has_type(value: Any, types: Any) -> bool:
-    if isinstance(value, bool):  # to Python a bool is an int; to JSON it is not, nor do we use it
-        return False
     names = [types] if isinstance(types, str) else types
+    if isinstance(value, bool):  # to Python a bool is an int; to JSON it is not
+        return "boolean" in names
     return any(isinstance(value, _TYPES[name]) for name in names)
 
 

@@ -220,3 +220,11 @@ def test_both_agree_on_any_change(complete, judge, data):
     ours = first_problem(document, manifest_schema())
     assert (ours is None) == judge.is_valid(document), ours
     json.dumps(ours)
+
+
+@pytest.mark.parametrize("value", [True, False, 0, 1, "true", None])
+def test_boolean_is_true_or_false_and_nothing_else(value):
+    schema = {"type": "boolean"}
+    assert (first_problem(value, schema) is None) == jsonschema.Draft202012Validator(
+        schema
+    ).is_valid(value)
