@@ -192,7 +192,10 @@ class Reason(str, Enum):
 
 @dataclass(frozen=True)
 class Decision:
-    """Open or not, and why: one a visit (track), or one an exit request.
+    """Open or not, and why: one an exit request, or one an attempt of a visit (track).
+
+    A visit that was denied for want of good frames is looked at again after a while; it opens at
+    most once. docs/decision-engine.md has what each reason means.
 
     Attributes
     ----------
@@ -239,7 +242,8 @@ class Decision:
 class Alarm:
     """Something to tell people of, beginning (active) or ending.
 
-    `kind` is "held_open", "forced", "tamper", "duress", "locked_out" or "fault".
+    `kind` is "held_open", "forced", "tamper", "duress", "locked_out", "blocked" (somebody on the
+    blocklist is at the door) or "fault". "duress" and "blocked" have no end.
     """
 
     moment: Moment
