@@ -9,39 +9,53 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from edgeface import _native
-from edgeface.errors import GalleryError, UnknownIdentityError
+from edgeface.gallery_check import GalleryCheck
 from edgeface.gallery_file import read_gallery_file, write_gallery_file
 from edgeface.gallery_index import Candidate, Identification, decide, rank_people, require_number
-from edgeface.gallery_store import GalleryStore, now
-from edgeface.gallery_template import Templates, require_embeddings, require_name, require_probe
+from edgeface.gallery_keeping import GalleryKeeping
+from edgeface.gallery_key import GalleryKey
+from edgeface.gallery_person import Person, PersonRecord, now, to_person
+from edgeface.gallery_receipt import Receipt
+from edgeface.gallery_store import GalleryStore
+from edgeface.gallery_template import (
+    Templates,
+    Valid,
+    require_embeddings,
+    require_name,
+    require_probe,
+)
 
-__all__ = ["Candidate", "Gallery", "Identification", "IdentityCheck", "ImportReport", "Person"]
-
-
-@dataclass(frozen=True)
-class Person:
-    """Somebody enrolled: name, number of templates, time of first enrolment (ISO 8601, UTC)."""
-
-    name: str
-    templates: int
-    enrolled_at: str
+__all__ = [
+    "Candidate",
+    "Gallery",
+    "GalleryCheck",
+    "GalleryKey",
+    "Identification",
+    "IdentityCheck",
+    "ImportReport",
+    "Person",
+    "Receipt",
+]
 
 
 @dataclass(frozen=True)
 class IdentityCheck:
     """The answer to "is it this person?"; true in a condition when it is.
 
-    ``score`` is the cosine with the person's best template, -1 to 1.
+    ``score`` is the cosine with the person's best template, -1 to 1. Somebody who has ``expired``
+    is never the same.
     """
 
     name: str
     same: bool
     score: float
     threshold: float
+    expired: bool = False
 
     def __bool__(self) -> bool:
         return self.same
@@ -56,7 +70,7 @@ class ImportReport:
     templates_skipped: int
 
 
-class Gallery:
+class Gallery(GalleryKeeping):
     """Enrolled people. Threads may share one; after a fork open another.
 
     Every method raises ``GalleryError`` when the database cannot be read or written: a full or
@@ -69,10 +83,18 @@ class Gallery:
         self._model_id = model_id
         self._dim = dim
         self._templates = store.load()
+        self._valid = Valid.now(self._templates)
 
     @classmethod
     def open(
-        cls, path: str | Path, *, model_id: str, dim: int = 512, create: bool = True
+        cls,
+        path: str | Path,
+        *,
+        model_id: str,
+        dim: int = 512,
+        create: bool = True,
+        key: GalleryKey | None = None,
+        migrate: bool = False,
     ) -> Gallery:
         """Open a gallery, or create it with the directories above it.
 
@@ -87,11 +109,18 @@ class Gallery:
             Length of an embedding.
         create : bool
             False makes a missing gallery a ``GalleryError``.
+        key : GalleryKey or None
+            Of an encrypted gallery; a new gallery is encrypted with it.
+        migrate : bool
+            Take a gallery of another model over: its templates stay, and nobody is recognised
+            until enrolled again; see `Person.needs_enrolment`.
 
         Raises
         ------
         GalleryModelError
-            It holds templates of another model.
+            It belongs to another model, and ``migrate`` is False.
+        GalleryKeyError
+            It is encrypted and this key does not open it; or it is not, and a key was given.
         GalleryFormatError
             Not a gallery, of a newer schema, or damaged. The file is left as it is.
         """
@@ -99,7 +128,9 @@ class Gallery:
             raise ValueError(f"model_id is {model_id!r}; expected the text of Bundle.model_id")
         if not isinstance(dim, int) or not 1 <= dim <= _native.MOST_DIMS:
             raise ValueError(f"dim is {dim!r}; expected 1 to {_native.MOST_DIMS}")
-        store = GalleryStore(Path(path), model_id=model_id, dim=dim, create=create)
+        store = GalleryStore(
+            Path(path), model_id=model_id, dim=dim, create=create, key=key, migrate=migrate
+        )
         try:
             return cls(store, model_id=model_id, dim=dim)
         except BaseException:
@@ -107,16 +138,11 @@ class Gallery:
             raise
 
     @property
-    def path(self) -> Path:
-        """The database file."""
-        return self._store.path
-
-    @property
     def model_id(self) -> str:
         """The model all templates are of."""
         return self._model_id
 
-    def enroll(self, name: str, embeddings: np.ndarray) -> None:
+    def enroll(self, name: str, embeddings: np.ndarray, **changes: Any) -> None:
         """Add templates to a person; one transaction, on the disk when this returns.
 
         Parameters
@@ -126,16 +152,22 @@ class Gallery:
             gets the templates in addition; identical ones are kept once.
         embeddings : (T, dim) float32 ndarray
             Unit rows, T at least 1.
+        **changes
+            The person's own data, as for `describe`.
         """
         name = require_name(name)
         embeddings = require_embeddings(embeddings, dim=self._dim)
         with self._lock, self._store.writing():
-            self._store.add(name, embeddings, enrolled_at=now())
+            self._store.add(name, embeddings, record=PersonRecord(name, now()))
+            if changes:
+                self._require_free_card(self._store.change(name, changes))
 
     def identify(
         self, embedding: np.ndarray, *, threshold: float, margin: float, top_k: int = 5
     ) -> Identification:
         """Answer "who is it?", exactly: every template is compared.
+
+        People who have expired are not recognised. Somebody blocked is: `people` says so.
 
         Parameters
         ----------
@@ -154,7 +186,7 @@ class Gallery:
         if not isinstance(top_k, int) or top_k < 1:
             raise ValueError(f"top_k is {top_k!r}; expected a whole number of at least 1")
         # The margin needs the second person even when only one candidate is asked for.
-        ranked = rank_people(self._current(), probe, count=max(top_k, 2))
+        ranked = rank_people(self._valid_now(), probe, count=max(top_k, 2))
         return decide(ranked, threshold=threshold, margin=margin, top_k=top_k)
 
     def verify(self, name: str, embedding: np.ndarray, *, threshold: float) -> IdentityCheck:
@@ -165,11 +197,13 @@ class Gallery:
         name = require_name(name)
         probe = require_probe(embedding, dim=self._dim)
         threshold = require_number(threshold, "threshold", low=-1, high=1)
-        rows = self._current().of(name)
+        templates = self._current()
+        rows = templates.of(name)
         if len(rows) == 0:
             raise self._unknown(name)
         score = float(_native.cosine_topk(rows, probe, 1)[1][0])
-        return IdentityCheck(name, score >= threshold, score, threshold)
+        expired = templates.has_expired(name, now())
+        return IdentityCheck(name, score >= threshold and not expired, score, threshold, expired)
 
     def remove(self, name: str) -> None:
         """Delete a person and all templates, from the disk's free space too.
@@ -182,35 +216,37 @@ class Gallery:
                 known = self._store.remove(name)
             if not known:
                 raise self._unknown(name)
-            self._store.forget_log()
+            self._store.scrub()
 
     def people(self) -> tuple[Person, ...]:
         """Return everybody, in order of their names."""
         templates = self._current()
-        rows = zip(templates.names, templates.counts().tolist(), templates.enrolled_at)
-        return tuple(sorted((Person(*row) for row in rows), key=lambda person: person.name))
+        rows = zip(templates.people, templates.counts().tolist())
+        people = (to_person(record, templates=count) for record, count in rows)
+        return tuple(sorted(people, key=lambda person: person.name))
 
     def export_file(self, path: str | Path) -> None:
-        """Write the whole gallery into one file, atomically; see docs/gallery-format.md."""
+        """Write everybody with templates of this model into one file, atomically.
+
+        It is **not encrypted**, also where the gallery is; see docs/gallery-format.md.
+        """
         place = Path(path)
-        own = [Path(f"{self.path}{suffix}").resolve() for suffix in ("", "-wal", "-shm")]
-        if place.resolve() in own:
-            raise GalleryError(f"{place} is the gallery itself: export to another file")
+        self._require_other_file(place)
         write_gallery_file(place, self._current(), model_id=self._model_id)
 
     def import_file(self, path: str | Path) -> ImportReport:
         """Add everybody from an export; one transaction, so all of it or nothing.
 
-        Somebody already enrolled gets the templates in addition and keeps the time of enrolment;
-        identical templates are skipped, so importing twice changes nothing.
+        Somebody already enrolled gets the templates in addition and keeps all other data; identical
+        templates are skipped, so importing twice changes nothing.
         """
         found = read_gallery_file(Path(path), model_id=self._model_id, dim=self._dim)
         with self._lock:
             known = set(self._current().names)
             with self._store.writing():
                 added = sum(
-                    self._store.add(name, found.of(name), enrolled_at=enrolled_at)
-                    for name, enrolled_at in zip(found.names, found.enrolled_at)
+                    self._store.add(person.name, found.of(person.name), record=person)
+                    for person in found.people
                 )
         people = len(set(found.names) - known)
         return ImportReport(people, added, len(found.owners) - added)
@@ -241,8 +277,9 @@ class Gallery:
                 self._templates = self._store.load()
             return self._templates
 
-    def _unknown(self, name: str) -> UnknownIdentityError:
-        return UnknownIdentityError(
-            f"nobody is enrolled as {name!r} in gallery {self.path} ({len(self)} people): check "
-            "the spelling with people()"
-        )
+    def _valid_now(self) -> Templates:
+        with self._lock:
+            templates = self._current()
+            if not self._valid.holds(templates):
+                self._valid = Valid.now(templates)
+            return self._valid.templates

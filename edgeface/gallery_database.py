@@ -21,14 +21,15 @@ from edgeface.container import sync_to_disk
 from edgeface.errors import GalleryError, GalleryFormatError
 
 APPLICATION_ID = 0x45464731  # "EFG1"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_TIMEOUT_S = 10.0
-_SCHEMA = {
+SCHEMA = {
     "setting": "CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
     "person": """CREATE TABLE person (
         id INTEGER PRIMARY KEY,
-        name TEXT NOT NULL UNIQUE,
-        enrolled_at TEXT NOT NULL)""",
+        uid BLOB NOT NULL UNIQUE,
+        tag BLOB NOT NULL UNIQUE,
+        record BLOB NOT NULL)""",
     "template": """CREATE TABLE template (
         id INTEGER PRIMARY KEY,
         person_id INTEGER NOT NULL REFERENCES person(id) ON DELETE CASCADE,
@@ -36,7 +37,26 @@ _SCHEMA = {
         embedding BLOB NOT NULL,
         digest BLOB NOT NULL,
         UNIQUE (person_id, digest))""",
+    "backup": """CREATE TABLE backup (
+        id INTEGER PRIMARY KEY,
+        path TEXT NOT NULL,
+        made_at TEXT NOT NULL)""",
+    "erasure": """CREATE TABLE erasure (
+        id INTEGER PRIMARY KEY,
+        receipt TEXT NOT NULL)""",
 }
+
+
+# As galleries are that older versions made; gallery_schema1.py reads them.
+SCHEMA_1 = {
+    "setting": SCHEMA["setting"],
+    "person": """CREATE TABLE person (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        enrolled_at TEXT NOT NULL)""",
+    "template": SCHEMA["template"],
+}
+_SCHEMAS = {1: SCHEMA_1, SCHEMA_VERSION: SCHEMA}
 
 
 @contextmanager
@@ -53,7 +73,7 @@ def translated(path: Path) -> Iterator[None]:
 
 def _translate(error: sqlite3.Error, path: Path) -> GalleryError:
     # By text: sqlite_errorcode came with Python 3.11, boards have 3.9.
-    text = str(error).rstrip(".")
+    text = str(error).rstrip(".").partition(" with text ")[0]  # what follows may be a person's data
     if any(sign in text for sign in ("not a database", "malformed", "decode to UTF-8")):
         return GalleryFormatError(damaged(path, text))
     advice = next(
@@ -85,8 +105,8 @@ def _os_advice(error: OSError) -> str:
 def damaged(path: Path, what: str) -> str:
     """Return the text about a damaged gallery."""
     return (
-        f"gallery {path} is damaged or not a gallery ({what}): restore it from an export with "
-        "import_file into a new gallery; this file was left as it is"
+        f"gallery {path} is damaged or not a gallery ({what}): restore it from a backup, or "
+        "from an export with import_file into a new gallery; this file was left as it is"
     )
 
 
@@ -130,16 +150,19 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
             "does not exist yet"
         )
     version = pragma(db, "user_version")
-    if version != SCHEMA_VERSION:
+    if version not in _SCHEMAS:
         what = "upgrade edgeface" if version > SCHEMA_VERSION else "restore it from an export"
         raise GalleryFormatError(
-            f"gallery {path} has schema version {version}, this edgeface reads {SCHEMA_VERSION}: "
-            f"{what}; nothing was changed"
+            f"gallery {path} has schema version {version}, this edgeface reads 1 and "
+            f"{SCHEMA_VERSION}: {what}; nothing was changed"
         )
     verdict = pragma(db, "quick_check(1)")
     if verdict != "ok":
         raise GalleryFormatError(damaged(path, " ".join(verdict.split())))
-    if dict(db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")) != _SCHEMA:
+    if (
+        dict(db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+        != _SCHEMAS[version]
+    ):
         raise GalleryFormatError(damaged(path, "its tables are not those of a gallery"))
 
 
@@ -187,7 +210,7 @@ def _write_empty(name: str, settings: dict[str, str]) -> None:
         db.execute("PRAGMA page_size=8192")  # 3 templates a page; in the usual 4096 there is one
         db.execute("PRAGMA journal_mode=WAL").fetchall()
         db.execute("BEGIN")
-        for sql in _SCHEMA.values():
+        for sql in SCHEMA.values():
             db.execute(sql)
         db.executemany("INSERT INTO setting VALUES (?, ?)", settings.items())
         db.execute(f"PRAGMA application_id={APPLICATION_ID}")

@@ -16,6 +16,7 @@ from edgeface.container import (
     write_members,
 )
 from edgeface.errors import GalleryError, GalleryFormatError, GalleryModelError
+from edgeface.gallery_person import PersonRecord, apply_changes
 from edgeface.gallery_template import Templates, require_embeddings, require_name
 from edgeface.schema import JsonError, first_problem, parse_json
 
@@ -24,6 +25,12 @@ _TEMPLATES_NAME = "templates.f32"
 _INDEX_LIMIT_BYTES = 64 << 20
 _TEMPLATES_LIMIT_BYTES = 1 << 30
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 200}
+_TIME = {
+    "type": "string",
+    "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$",
+    "description": "UTC, for example 2026-01-31T12:00:00Z",
+}
+_OWN_DATA = ("consent_at", "expires_at", "groups", "card", "blocked")
 _SCHEMA = {
     "type": "object",
     "required": ["format", "model_id", "dim", "people", "templates_sha256"],
@@ -31,8 +38,8 @@ _SCHEMA = {
     "properties": {
         "format": {
             "type": "integer",
-            "const": 1,
-            "description": "this edgeface reads format 1; for a newer one upgrade edgeface",
+            "enum": [1, 2],
+            "description": "this edgeface reads formats 1 and 2; for a newer one upgrade edgeface",
         },
         "model_id": _TEXT,
         "dim": {"type": "integer", "minimum": 1, "maximum": 65536},
@@ -45,12 +52,13 @@ _SCHEMA = {
                 "additionalProperties": False,
                 "properties": {
                     "name": {"type": "string"},
-                    "enrolled_at": {
-                        "type": "string",
-                        "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$",
-                        "description": "UTC, for example 2026-01-31T12:00:00Z",
-                    },
+                    "enrolled_at": _TIME,
                     "templates": {"type": "integer", "minimum": 1},
+                    "consent_at": _TIME,
+                    "expires_at": _TIME,
+                    "groups": {"type": "array", "items": {"type": "string"}},
+                    "card": {"type": "array", "items": {"type": "integer"}},
+                    "blocked": {"type": "boolean"},
                 },
             },
         },
@@ -67,16 +75,10 @@ def write_gallery_file(path: Path, templates: Templates, *, model_id: str) -> No
     order = [i for i in order if (templates.owners == i).any()]
     rows = [templates.embeddings[templates.owners == i].astype("<f4") for i in order]
     data = b"".join(part.tobytes() for part in rows)
-    people = [
-        {
-            "name": templates.names[i],
-            "enrolled_at": templates.enrolled_at[i],
-            "templates": len(part),
-        }
-        for i, part in zip(order, rows)
-    ]
+    people = [_entry(templates.people[i], len(part)) for i, part in zip(order, rows)]
     index = {
-        "format": 1,
+        # An older edgeface must not read it and forget who is blocked.
+        "format": 2 if any(len(entry) > 3 for entry in people) else 1,
         "model_id": model_id,
         "dim": templates.embeddings.shape[1],
         "people": people,
@@ -141,15 +143,25 @@ def _to_templates(path: Path, index: dict, data: bytes) -> Templates:
     embeddings = np.frombuffer(data, "<f4").astype(np.float32, copy=False)
     embeddings = embeddings.reshape(-1, index["dim"])
     try:
-        names = tuple(require_name(person["name"]) for person in index["people"])
+        people = tuple(_record(entry) for entry in index["people"])
         if counts:
             require_embeddings(embeddings, dim=index["dim"])
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise _refusal(path, str(error)) from error
-    if len(set(names)) != len(names):
+    if len({person.name for person in people}) != len(people):
         raise _refusal(path, "a name appears twice")
-    times = tuple(person["enrolled_at"] for person in index["people"])
-    return Templates(names, times, np.repeat(np.arange(len(counts)), counts), embeddings)
+    return Templates(people, np.repeat(np.arange(len(counts)), counts), embeddings)
+
+
+def _entry(person: PersonRecord, templates: int) -> dict:
+    entry = {"name": person.name, "enrolled_at": person.enrolled_at, "templates": templates}
+    own = {key: getattr(person, key) for key in _OWN_DATA}
+    return {**entry, **{key: value for key, value in own.items() if value}}
+
+
+def _record(entry: dict) -> PersonRecord:
+    own = {key: entry[key] for key in _OWN_DATA if key in entry}
+    return apply_changes(PersonRecord(require_name(entry["name"]), entry["enrolled_at"]), own)
 
 
 def _refusal(path: Path, reason: str) -> GalleryFormatError:

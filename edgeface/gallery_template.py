@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from edgeface.gallery_person import PersonRecord, now
 from edgeface.index import CosineIndex
 
 NAME_LIMIT = 200
@@ -20,18 +21,22 @@ class Templates:
 
     Attributes
     ----------
-    names, enrolled_at : tuple of str
-        One entry per person; times are ISO 8601 in UTC.
+    people : tuple of PersonRecord
+        One entry per person, also for those who have no template of this model.
     owners : (N,) int64 ndarray
-        The person of each template, as an index into ``names``.
+        The person of each template, as an index into ``people``.
     embeddings : (N, D) float32 ndarray
         C-contiguous unit rows.
     """
 
-    names: tuple[str, ...]
-    enrolled_at: tuple[str, ...]
+    people: tuple[PersonRecord, ...]
     owners: np.ndarray
     embeddings: np.ndarray
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """One entry per person."""
+        return tuple(person.name for person in self.people)
 
     @cached_property
     def index(self) -> CosineIndex:
@@ -42,10 +47,54 @@ class Templates:
         """Return how many templates each person has: (people,) int64."""
         return np.bincount(self.owners, minlength=len(self.names))
 
+    def has_expired(self, name: str, moment: str) -> bool:
+        """Tell whether somebody of that name has expired at a time as the gallery stores it."""
+        return name in (self.people[i].name for i in self.expired(moment))
+
+    def expired(self, moment: str) -> list[int]:
+        """Return who has expired at a time as the gallery stores it, as indices into ``people``."""
+        return [i for i, p in enumerate(self.people) if p.expires_at and p.expires_at <= moment]
+
     def of(self, name: str) -> np.ndarray:
         """Return one person's rows, (T, D) float32; T is 0 when nobody has that name."""
         person = self.names.index(name) if name in self.names else -1
         return self.embeddings[self.owners == person]
+
+
+@dataclass(frozen=True, eq=False)
+class Valid:
+    """Templates of the people who have not expired, for as long as nobody else does.
+
+    Attributes
+    ----------
+    whole, templates : Templates
+        All of them, and those of people who have not expired.
+    since, until : str
+        From when on, and until before when, that is so; times as the gallery stores them.
+    """
+
+    whole: Templates
+    templates: Templates
+    since: str
+    until: str
+
+    @classmethod
+    def now(cls, whole: Templates) -> Valid:
+        """Choose by the wall clock; a clock that goes back makes another choice."""
+        moment = now()
+        gone = whole.expired(moment)
+        times = [person.expires_at for person in whole.people if person.expires_at]
+        since = max((time for time in times if time <= moment), default="")
+        until = min((time for time in times if time > moment), default="~")
+        if not gone:
+            return cls(whole, whole, since, until)
+        kept = ~np.isin(whole.owners, gone)
+        rest = Templates(whole.people, whole.owners[kept], whole.embeddings[kept])
+        return cls(whole, rest, since, until)
+
+    def holds(self, whole: Templates) -> bool:
+        """Tell whether it is still right, and still of these templates."""
+        return self.whole is whole and self.since <= now() < self.until
 
 
 def require_name(name: str) -> str:

@@ -63,8 +63,7 @@ LAZY_PACKAGES = {
     "cli*": {"onnxruntime"},
     "configured": {"tomlkit"},
     "toml": {"tomli"},
-    "signature": {"cryptography"},
-    "door.audit*": {"cryptography"},
+    **dict.fromkeys(("signature", "gallery_cipher", "door.audit*"), {"cryptography"}),
     "demo": {"skimage", "matplotlib"},
 }
 FORBIDDEN = {"torch", "onnx", "export", "boards", "timm", "tests"}

@@ -6,9 +6,23 @@ import numpy as np
 import pytest
 
 from edgeface.gallery import Gallery
+from edgeface.gallery_key import GalleryKey
 from tests.faults import ram_folder
 
 MODEL = "0123456789abcdef"
+KEY = GalleryKey(b"k" * 32, source="file")
+OTHER = GalleryKey(b"o" * 32, source="file")
+
+
+def on_disk(folder, *needles: bytes) -> list[bytes]:
+    """The needles that stand in some file of a folder."""
+    contents = [file.read_bytes() for file in folder.rglob("*") if file.is_file()]
+    return [needle for needle in needles if any(needle in content for content in contents)]
+
+
+def pieces(rows: np.ndarray) -> list[bytes]:
+    """32 bytes out of the middle of each template."""
+    return [row.tobytes()[1000:1032] for row in rows]
 
 
 @pytest.fixture
@@ -47,3 +61,9 @@ def open_gallery(tmp_path):
 def gallery(open_gallery):
     """A new, empty gallery."""
     return open_gallery()
+
+
+@pytest.fixture
+def sealed(open_gallery):
+    """A new, empty, encrypted gallery."""
+    return open_gallery(key=KEY)

@@ -194,15 +194,19 @@ def test_database_of_another_program_is_refused_and_left_alone(tmp_path):
 @pytest.mark.parametrize(
     ("sql", "text"),
     [
-        ("PRAGMA user_version=2", "has schema version 2, this edgeface reads 1: upgrade edgeface"),
+        (
+            "PRAGMA user_version=3",
+            "has schema version 3, this edgeface reads 1 and 2: upgrade edgef",
+        ),
         ("PRAGMA user_version=0", "has schema version 0"),
         ("CREATE TRIGGER t AFTER INSERT ON person BEGIN DELETE FROM person; END", "its tables are"),
         ("ALTER TABLE person ADD COLUMN badge TEXT", "its tables are not those of a gallery"),
         ("DELETE FROM setting", "belongs to model None"),
-        ("UPDATE template SET model_id='other'", "template 1 belongs to model other"),
         ("UPDATE template SET embedding=zeroblob(2048)", "template 1 is not whole"),
         ("UPDATE template SET embedding=x'00'", "template 1 is not whole"),
-        ("UPDATE person SET name='Bob'", "template 1 is not whole"),
+        ("UPDATE person SET record=zeroblob(99)", "person 1 is not whole"),
+        ("UPDATE person SET uid=zeroblob(16)", "person 1 is not whole"),
+        ("UPDATE person SET tag=zeroblob(16)", "person 1 has another's tag"),
         ("UPDATE template SET person_id=9", "template 1 is not whole"),
     ],
 )

@@ -164,7 +164,7 @@ PERSON = {"name": "Ann", "enrolled_at": "2026-01-31T12:00:00Z", "templates": 1}
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"format": 2}, "format: found 2, expected exactly 1 .*upgrade edgeface"),
+        ({"format": 3}, r"format: found 3, expected one of \[1, 2\] .*upgrade edgeface"),
         ({"people": [{**PERSON, "templates": 3}]}, "has 4096 bytes, expected 6144"),
         ({"people": [PERSON, PERSON]}, "a name appears twice"),
         ({"people": [PERSON, {**PERSON, "name": "A\tB"}]}, "unprintable"),

@@ -14,7 +14,8 @@ import pytest
 from edgeface.errors import GalleryError
 from edgeface.gallery import Gallery
 from edgeface.gallery_database import create_database
-from edgeface.gallery_store import GalleryStore, now
+from edgeface.gallery_person import PersonRecord
+from edgeface.gallery_store import GalleryStore
 from tests.faults import forked, in_child
 from tests.gallery.conftest import MODEL
 
@@ -24,6 +25,10 @@ T = 16  # templates per person
 def templates_of(person: int) -> np.ndarray:
     rows = np.random.default_rng(person).standard_normal((T, 512)).astype(np.float32)
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def record_of(person: int) -> PersonRecord:
+    return PersonRecord(f"p{person:04}", "2026-01-31T12:00:00Z")
 
 
 def check_whole(path, *, at_least: int) -> int:
@@ -79,7 +84,7 @@ def test_killed_inside_the_transaction_leaves_no_trace(tmp_path, written):
 
         with store.writing():
             acknowledge(b".")
-            store.add("p0001", rows(), enrolled_at=now())
+            store.add("p0001", rows(), record=record_of(1))
 
     with forked(die_in_between) as child:
         assert child.read() == b"."
@@ -96,7 +101,7 @@ def test_killed_after_much_of_it_reached_the_disk_leaves_no_trace(tmp_path):
         store = GalleryStore(path, model_id=MODEL, dim=512, create=False)
         with store.writing():
             for person in range(1, 300):  # far beyond SQLite's cache, so that it spills
-                store.add(f"p{person:04}", templates_of(person), enrolled_at=now())
+                store.add(f"p{person:04}", templates_of(person), record=record_of(person))
             os.kill(os.getpid(), signal.SIGKILL)
 
     with forked(die_late):
@@ -133,10 +138,10 @@ def test_interrupted_enrolment_leaves_no_trace_and_the_gallery_usable(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt), store.writing():
-        store.add("p0000", rows(), enrolled_at=now())
+        store.add("p0000", rows(), record=record_of(0))
     assert store.load().names == ()
     with store.writing():
-        assert store.add("p0000", templates_of(0), enrolled_at=now()) == T
+        assert store.add("p0000", templates_of(0), record=record_of(0)) == T
     store.close()
     assert check_whole(path, at_least=1) == 1
 
@@ -222,7 +227,7 @@ def test_identify_does_not_wait_for_a_writer(open_gallery, unit):
 
 def test_writer_that_never_ends_is_reported(open_gallery, unit):
     gallery = open_gallery()
-    gallery._store._db.execute("PRAGMA busy_timeout=50")  # the real one would take 10 s
+    gallery._store.db.execute("PRAGMA busy_timeout=50")  # the real one would take 10 s
     writer = sqlite3.connect(gallery.path, isolation_level=None)
     writer.execute("BEGIN IMMEDIATE")
     with pytest.raises(GalleryError, match="locked: another process has been writing"):
