@@ -80,15 +80,16 @@ def test_unknown_board_is_refused_with_those_there_are() -> None:
         board_facts("rk3588")
 
 
-def test_udev_rule_gives_both_npus_to_a_group_and_nothing_to_all() -> None:
+def test_udev_rules_give_npus_and_gpio_to_groups_and_nothing_to_all() -> None:
     lines = (FOLDER / "files" / "70-edgeface.rules").read_text().splitlines()
     rules = [line for line in lines if line and not line.startswith("#")]
-    assert len(rules) == 2
-    for rule in rules:
+    assert len(rules) == 3
+    for rule, group in zip(rules, ("render", "render", "dialout")):
         parts = [re.fullmatch(r'([A-Z]+)(==|=)"([^"]+)"', part) for part in rule.split(", ")]
         assert all(parts), rule
         found = {part[1]: part[3] for part in parts}
-        assert (found["GROUP"], found["MODE"]) == ("render", "0660")
+        assert (found["GROUP"], found["MODE"]) == (group, "0660")
         given = [part[1] for part in parts if part[2] == "="]
         assert given == ["GROUP", "MODE"]
     assert 'DRIVERS=="RKNPU"' in rules[0] and 'KERNEL=="vipcore"' in rules[1]
+    assert 'KERNEL=="gpiochip*"' in rules[2]
