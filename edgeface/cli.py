@@ -25,6 +25,7 @@ COMMANDS = {
     "enroll": ("edgeface.cli_enroll", "add a person to the gallery"),
     "identify": ("edgeface.cli_identify", "who is in this photo?"),
     "gallery": ("edgeface.cli_gallery", "list, remove, export and import people"),
+    "audit": ("edgeface.cli_audit", "verify, show and export the log of a door"),
     "doctor": ("edgeface.cli_doctor", "what is wrong with this machine, and what to do"),
     "selftest": ("edgeface.cli_selftest", "check models and native code on this machine"),
     "eval": ("edgeface.evaluate", "measure accuracy on pairs of photos"),

@@ -55,7 +55,7 @@ _COMMON = {
 _SIGNED = {
     "log": {"type": "string", "pattern": "[0-9a-f]{32}"},
     "key": {"type": "string", "pattern": "[0-9a-f]{16}"},
-    "signature": {"type": "string", "pattern": "[A-Za-z0-9+/]{86}=="},
+    "signature": {"type": "string", "pattern": "[A-Za-z0-9+/]{85}[AQgw]=="},
 }
 _SPAN = {"through_seq": _COUNT, "through_hash": _HEX64, "through_segment": _COUNT}
 _BEGINS = {"type": "string", "enum": ["begins", "ends"]}
