@@ -9,20 +9,21 @@ from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
-from edgeface.align import TEMPLATE_SIZE, align
+from edgeface.align import align
 from edgeface.artefact import Artefact, choose_artefact
-from edgeface.backends import Backend, open_backend
+from edgeface.backends import Backend
 from edgeface.board import Board
 from edgeface.bundle import Bundle
 from edgeface.configured import open_bundle, settings
 from edgeface.detect import Detection, Detector
 from edgeface.embed import Embedder
-from edgeface.errors import BundleIncompatibleError, NoFaceError
+from edgeface.errors import NoFaceError
 from edgeface.face import Analysis, Face, Verification
 from edgeface.image import require_image
+from edgeface.liveness import Liveness
+from edgeface.model import open_stages
 from edgeface.quality import Quality, assess
 from edgeface.selftest import SelfTest, run_selftest
-from edgeface.split import open_embedder
 
 
 class Pipeline:
@@ -42,16 +43,23 @@ class Pipeline:
     """
 
     def __init__(
-        self, bundle: Bundle, *, detector: Backend, embedder: Backend, artefact: Artefact
+        self,
+        bundle: Bundle,
+        *,
+        detector: Backend,
+        embedder: Backend,
+        artefact: Artefact,
+        liveness: Backend | None = None,
     ) -> None:
         self.bundle = bundle
         self.artefact = artefact
         self.variant, self.runtime = artefact.variant, artefact.runtime
-        models = {"detector": detector, "embedder": embedder}
+        models = {"detector": detector, "embedder": embedder, "liveness": liveness}
         self.selftest: SelfTest = run_selftest(bundle, **models, artefact=artefact)
-        self._backends = (detector, embedder)
+        self._backends = tuple(model for model in models.values() if model is not None)
         self._detector = Detector(bundle.stage("detector"), detector)
         self._embedder = Embedder(artefact, embedder)
+        self._liveness = Liveness(bundle.stage("liveness"), liveness) if liveness else None
 
     @classmethod
     def open(
@@ -62,6 +70,7 @@ class Pipeline:
         variant: str | None = None,
         runtime: str | None = None,
         public_key: str | os.PathLike[str] | None = None,
+        liveness: bool = False,
     ) -> Pipeline:
         """Load a bundle's models and run its self-test.
 
@@ -83,14 +92,16 @@ class Pipeline:
         public_key
             PEM file of the key that must have signed the bundle, or a folder of such. None takes
             EDGEFACE_PUBLIC_KEY's; without that no signature is asked for.
+        liveness
+            Open the passive liveness network too, for `live_score`.
 
         Raises
         ------
         ValueError
             No such variant or runtime.
         BundleError
-            Missing, damaged or unsuitable bundle, one without this variant for this runtime or
-            without the signature asked for, or a failed self-test.
+            Missing, damaged or unsuitable bundle, one without this variant for this runtime, without
+            the signature or the liveness asked for, or a failed self-test.
         BackendError
             The inference runtime is missing or refused a model.
         BoardError
@@ -102,14 +113,10 @@ class Pipeline:
             bundle, variant=wanted.variant, runtime=wanted.runtime, board=Board.detect()
         )
         threads = 1 if wanted.threads is None else wanted.threads
-        _require_crop_size(artefact, bundle)
-        stage = bundle.stage("detector")
-        model = bundle.read(stage["file"])
         with ExitStack() as opened:
-            enter = opened.enter_context
-            detector = enter(open_backend(stage, model, threads=threads, name="detector"))
-            embedder = enter(open_embedder(bundle, artefact, threads=threads))
-            pipeline = cls(bundle, detector=detector, embedder=embedder, artefact=artefact)
+            wanted_stages = {"threads": threads, "liveness": liveness}
+            models = open_stages(bundle, artefact, **wanted_stages, opened=opened)
+            pipeline = cls(bundle, **models, artefact=artefact)
             opened.pop_all()  # all went well: the pipeline closes them
         return pipeline
 
@@ -233,8 +240,40 @@ class Pipeline:
         score = float(first.embedding @ second.embedding)
         return Verification(score >= threshold, score, threshold)
 
+    def live_score(self, image: np.ndarray, face: Face) -> float:
+        """Return how live a face looks, 0 to 1: weak evidence, as it comes from one RGB frame.
+
+        Parameters
+        ----------
+        image
+            (height, width, 3) uint8 BGR: the whole photo in which `face` was found.
+        face
+            From `analyze` of the same photo.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Not such an image, the face lies outside it, or the pipeline was opened without liveness.
+        InferenceError
+            The model's run failed, or gave NaN.
+        """
+        return self._opened_liveness().score(image, box=face.box, landmarks=face.landmarks)
+
+    @property
+    def live_threshold(self) -> float:
+        """The bundle's least score of a live face; ValueError when opened without liveness."""
+        return self._opened_liveness().threshold
+
+    def _opened_liveness(self) -> Liveness:
+        if self._liveness is None:
+            raise ValueError(
+                "this pipeline was opened without liveness; open it with "
+                "Pipeline.open(..., liveness=True)"
+            )
+        return self._liveness
+
     def close(self) -> None:
-        """Free both models; a later call raises InferenceError."""
+        """Free the models; a later call raises InferenceError."""
         for backend in self._backends:
             backend.close()
 
@@ -243,15 +282,6 @@ class Pipeline:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _require_crop_size(artefact: Artefact, bundle: Bundle) -> None:
-    size = (artefact.input["height"], artefact.input["width"])
-    if size != (TEMPLATE_SIZE, TEMPLATE_SIZE):
-        raise BundleIncompatibleError(
-            f"bundle {bundle.path}: its embedder takes crops of {size[0]}x{size[1]}, this edgeface "
-            f"cuts {TEMPLATE_SIZE}x{TEMPLATE_SIZE}: export the network with a resize in front"
-        )
 
 
 def _area(detection: Detection) -> float:

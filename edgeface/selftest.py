@@ -16,6 +16,7 @@ from edgeface.artefact import Artefact
 from edgeface.backends import Backend
 from edgeface.bundle import Bundle
 from edgeface.errors import BundleFormatError, BundleIntegrityError
+from edgeface.liveness import live_scores
 
 MIN_EMBEDDING_COSINE = 0.98
 """Least cosine between an embedding computed here and the packed one.
@@ -28,6 +29,9 @@ MAX_COLLAPSE_COSINE = 0.95
 
 MAX_DETECTOR_ERROR = 0.15
 """Largest relative error of a detector output: norm of the difference over the packed norm."""
+
+MAX_LIVENESS_ERROR = 0.05
+"""Largest difference of a live score computed here from the packed one, of 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -42,19 +46,28 @@ class SelfTest:
         Cosine between the embeddings of the two different inputs.
     detector_error
         Largest relative error over the detector's outputs, at least 0.
+    liveness_error
+        Largest difference of a live score from the packed one; None where liveness is not open.
     """
 
     embedding_cosine: float
     different_inputs_cosine: float
     detector_error: float
+    liveness_error: float | None = None
 
 
 def run_selftest(
-    bundle: Bundle, *, detector: Backend, embedder: Backend, artefact: Artefact
+    bundle: Bundle,
+    *,
+    detector: Backend,
+    embedder: Backend,
+    artefact: Artefact,
+    liveness: Backend | None = None,
 ) -> SelfTest:
-    """Run the bundle's self-test vectors through both models.
+    """Run the bundle's self-test vectors through its models.
 
     `embedder` runs `artefact`. Each has embeddings of its own to meet, for the same pictures.
+    `liveness` is None where that stage is not used.
 
     Raises
     ------
@@ -69,7 +82,8 @@ def run_selftest(
     cosine, collapse = _embedder_cosines(bundle, vectors, embedder, artefact)
     _require_embedder(bundle, cosine, collapse)
     error = _detector_error(bundle, vectors, detector)
-    return SelfTest(cosine, collapse, error)
+    live = None if liveness is None else _liveness_error(bundle, vectors, liveness)
+    return SelfTest(cosine, collapse, error, live)
 
 
 def embedder_cosines(
@@ -166,6 +180,34 @@ def _detector_error(bundle: Bundle, vectors: Mapping[str, np.ndarray], backend: 
             )
         worst = max(worst, error)
     return worst
+
+
+def _liveness_error(bundle: Bundle, vectors: Mapping[str, np.ndarray], backend: Backend) -> float:
+    """The two inputs are a drawn face and the same as an attack; scores and their order count."""
+    stage = bundle.stage("liveness")
+    output = stage["outputs"][0]
+    names = [view["name"] for view in stage["views"]]
+    inputs = {name: _vector(vectors, f"liveness_{name}", bundle) for name in names}
+    found = _outputs(bundle, backend, inputs, (output,))[output]
+    expected = _vector(vectors, "liveness_output", bundle)
+    if found.shape != expected.shape or expected.size != 2:
+        raise BundleFormatError(
+            f"{bundle.path}: self-test live scores have shape {expected.shape}, the model gives "
+            f"{found.shape}; expected two of each. Pack the bundle again"
+        )
+    scores, packed = live_scores(found), live_scores(expected)
+    error = float(np.abs(scores - packed).max())
+    if not error <= MAX_LIVENESS_ERROR:
+        raise BundleIntegrityError(
+            f"{bundle.path}: self-test failed: a live score is off by {error:.3f}, expected at most "
+            f"{MAX_LIVENESS_ERROR}; {_REMEDY}"
+        )
+    if not scores[0] >= stage["threshold"] > scores[1]:
+        raise BundleIntegrityError(
+            f"{bundle.path}: self-test failed: the live drawing scores {scores[0]:.3f} and the "
+            f"attack {scores[1]:.3f} about a threshold of {stage['threshold']}; {_REMEDY}"
+        )
+    return error
 
 
 def _outputs(

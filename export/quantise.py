@@ -8,7 +8,7 @@ stays float are a preset's (`export.presets`).
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -31,19 +31,19 @@ METHODS = {"percentile": CalibrationMethod.Percentile, "minmax": CalibrationMeth
 
 
 class _Batches(CalibrationDataReader):
-    def __init__(self, name: str, batches: Iterable[np.ndarray]) -> None:
+    def __init__(self, name: str, batches: Iterable[np.ndarray | Mapping]) -> None:
         self._name, self._batches = name, iter(batches)
 
     def get_next(self):
         batch = next(self._batches, None)
-        return None if batch is None else {self._name: batch}
+        return {self._name: batch} if isinstance(batch, np.ndarray) else batch
 
 
 def quantise(
     source,
     *,
     target,
-    batches: Iterable[np.ndarray],
+    batches: Iterable[np.ndarray | Mapping],
     preset: Preset = PRESETS[USUAL],
     method: str = "percentile",
     keep_float: Sequence[str] = (),
@@ -56,6 +56,7 @@ def quantise(
     ----------
     source, target : path of the float file (opset 13 to 19) and of the file to write.
     batches : float32 network inputs of one shape, preprocessed as at run time; 64 images or more.
+        For a network of several inputs, mappings of their names to such arrays.
     preset : bits, activations, percentile and what stays float.
     method : "percentile" or "minmax".
     keep_float : beginnings of the names of more nodes that stay in float, for instance a
