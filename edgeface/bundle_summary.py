@@ -9,7 +9,7 @@ from hashlib import sha256
 
 _KEYS = ("name", "version", "format", "compatible", "quality", "thresholds", "accuracy",
          "peak_memory_mb", "licences", "tools")  # fmt: skip
-_STAGE_KEYS = ("file", "format", "precision", "default_variant")
+_STAGE_KEYS = ("file", "format", "precision", "default_variant", "threshold", "bpcer", "source")
 
 
 def summarise(manifest: Mapping) -> dict:

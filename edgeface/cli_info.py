@@ -95,6 +95,7 @@ def _print_text(report: dict[str, Any]) -> None:
         print(f"  {name:<10} {stage['precision']} {stage['format']}, {stage['bytes'] / 1e6:.2f} MB")
         _print_variants(stage)
         _print_artefacts(stage)
+        _print_live_threshold(stage)
     _print_thresholds(bundle["thresholds"])
     print(f"  licences   weights {bundle['licences']['weights']}")
     for kind in ("data", "teachers"):
@@ -138,6 +139,15 @@ def _print_artefacts(stage: dict[str, Any]) -> None:
             f"             {entry['format']} {entry['variant']}: {entry['precision']}, "
             f"{entry['bytes'] / 1e6:.2f} MB, for {', '.join(entry['boards'])}"
         )
+
+
+def _print_live_threshold(stage: dict[str, Any]) -> None:
+    if "threshold" in stage:
+        print(
+            f"             live at {stage['threshold']:.3f} or above, which refuses "
+            f"{stage['bpcer']:.0%} of live faces ({stage['source']});"
+        )
+        print("             one frame's score is weak evidence: see the model card")
 
 
 def _print_thresholds(thresholds: dict[str, Any]) -> None:

@@ -50,9 +50,7 @@ class Liveness:
         self._mean = np.asarray(spec["mean"], np.float32).reshape(3, 1, 1)
         self._scale = 1 / np.asarray(spec["std"], np.float32).reshape(3, 1, 1)
 
-    def score(
-        self, image: np.ndarray, *, box: Sequence[float], landmarks: np.ndarray
-    ) -> float:
+    def score(self, image: np.ndarray, *, box: Sequence[float], landmarks: np.ndarray) -> float:
         """Return how live a face looks: 0 attack, 1 live.
 
         Parameters
@@ -84,14 +82,24 @@ class Liveness:
             )
             for view in self._views
         }
-        logits = np.asarray(self._backend.run(inputs)[self._output], np.float32)
-        if logits.size != 1:
+        return float(live_scores(self.logits(inputs))[0])
+
+    def logits(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return the network's output (1, 1) for views (1, 3, S, S) float32 that are normalised.
+
+        Raises
+        ------
+        InferenceError
+            The run failed, gave NaN or Inf, or something else than one number.
+        """
+        values = np.asarray(self._backend.run(inputs)[self._output], np.float32)
+        if values.shape != (1, 1):
             raise InferenceError(
-                f"liveness: output of shape {logits.shape}, expected one number; "
+                f"liveness: output of shape {values.shape}, expected (1, 1); "
                 "this result is not used",
                 step="liveness output scan",
             )
-        return float(live_scores(logits)[0])
+        return values
 
     def _normalised(self, view: np.ndarray) -> np.ndarray:
         """(1, 3, S, S) float32, as the manifest says."""

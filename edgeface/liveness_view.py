@@ -106,8 +106,8 @@ def cut_view(
     found = require_box(box, width=width, height=height)
     points = require_landmarks(landmarks)
     centre = points.mean(axis=0) if anchor == "landmarks" else found[:2] + found[2:] / 2
-    left, top, side = view_square(
-        box=found, centre=centre, scale=scale, width=width, height=height
-    )
+    left, top, side = view_square(box=found, centre=centre, scale=scale, width=width, height=height)
     method = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
-    return cv2.resize(frame[top : top + side, left : left + side], (size, size), interpolation=method)
+    return cv2.resize(
+        frame[top : top + side, left : left + side], (size, size), interpolation=method
+    )

@@ -199,8 +199,8 @@ def _liveness_error(bundle: Bundle, vectors: Mapping[str, np.ndarray], backend: 
     error = float(np.abs(scores - packed).max())
     if not error <= MAX_LIVENESS_ERROR:
         raise BundleIntegrityError(
-            f"{bundle.path}: self-test failed: a live score is off by {error:.3f}, expected at most "
-            f"{MAX_LIVENESS_ERROR}; {_REMEDY}"
+            f"{bundle.path}: self-test failed: a live score is off by {error:.3f}, at most "
+            f"{MAX_LIVENESS_ERROR} is expected; {_REMEDY}"
         )
     if not scores[0] >= stage["threshold"] > scores[1]:
         raise BundleIntegrityError(

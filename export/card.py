@@ -17,7 +17,7 @@ more, eyes visible.
 ## What it must not be used for
 - As the only proof of who somebody is where a mistake does harm: law enforcement, borders,
   payments, surveillance of public places.
-- Without liveness detection: this bundle cannot tell a face from a photo of it.
+- Without liveness detection: {without_liveness}
 - Guessing age, gender, origin or feelings: it was not made for that.
 - Claims on data sets it was not measured on. LFW results are no proof of fitness for commercial
   use, as the LFW site itself says.
@@ -34,6 +34,9 @@ From {source}. Best person must lead the next by {margin}.
 | false accept rate | cosine |
 |---|---|
 {thresholds}
+
+## Liveness
+{liveness}
 
 ## What was measured
 {accuracy}
@@ -86,6 +89,8 @@ def render(manifest: dict, files: dict, *, about: str = ABOUT) -> str:
         margin=thresholds["margin"],
         thresholds="\n".join(f"| {r['far']:g} | {r['cosine']:.3f} |" for r in thresholds["by_far"]),
         accuracy=_figures(manifest["accuracy"]),
+        without_liveness=_without_liveness(manifest["stages"]),
+        liveness=_liveness(manifest["stages"]),
         gates="\n".join(
             f"| {r['artefact']} | {r['name']} | {r['measured']:.4g} | {r['limit']:g} |"
             for r in manifest.get("gates", ())
@@ -95,6 +100,29 @@ def render(manifest: dict, files: dict, *, about: str = ABOUT) -> str:
         weights=licences["weights"],
         tools=", ".join(f"{name} {number}" for name, number in manifest["tools"].items()),
     )
+
+
+LIVENESS = """\
+`{file}` ({precision}) gives a score of 0 (paper, glass) to 1 (a person) from one RGB frame. At the
+threshold {threshold} it refuses {bpcer:.0%} of the live faces that it was chosen on ({source}).
+
+**It was never measured on a public attack set, nor on a real presentation attack beyond two
+photos.** All attacks that it was trained and measured on are simulated: prints, screens and
+cut-outs computed from photos, in part from the same simulator. How many real attacks it stops is
+unknown. One RGB frame is weak evidence whatever the network: a good print or a good screen, well
+lit and filling the frame, looks like a person. Masks and heads of silicone or resin were not even
+simulated. A door must ask for more: several frames, a challenge, a second sensor, a person."""
+
+
+def _liveness(stages: dict) -> str:
+    stage = stages.get("liveness")
+    return LIVENESS.format(**stage) if stage else "This bundle has no liveness network."
+
+
+def _without_liveness(stages: dict) -> str:
+    if "liveness" not in stages:
+        return "this bundle cannot tell a face from a photo of it."
+    return "the embedder cannot tell a face from a photo of it. This bundle's own is not enough, see below."
 
 
 def _variants(stage: dict) -> str:

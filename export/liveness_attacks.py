@@ -2,9 +2,9 @@
 
 | attack | what is simulated |
 |---|---|
-| print | office or photo printer: tone and gamut loss, cast, halftone 1.2 to 7 pixels, fibres, curl |
+| print | printer: tone and gamut loss, cast, halftone of 1.2 to 7 pixels, fibres, curl |
 | glossy print | the same with a lamp's glare on it and little halftone |
-| screen | phone, tablet, monitor: bezel, pixel grid 0.8 to 5 pixels (moiré), bands, blue cast |
+| screen | phone or monitor: bezel, pixel grid of 0.8 to 5 pixels (moiré), bands, blue cast |
 | glare screen | the same with reflections of a room or a lamp |
 | cut-out | print cut along the face, over another head, half of them with holes for the eyes |
 | print crop, screen crop | paper or screen fills the frame: no edge to be seen |
@@ -28,7 +28,7 @@ from export.liveness_frame import Frame, moved_labels, placing
 from export.liveness_scene import SIDE, person, surroundings, with_fingers
 from export.liveness_sheet import Sheet, place
 
-__all__ = ["ATTACKS", "TRAINED", "UNSEEN", "attack", "attack_on"]
+__all__ = ["ATTACKS", "TRAINED", "UNSEEN", "attack", "attack_on", "in_front"]
 
 
 def attack(photos: Photos, index: int, rng: np.random.Generator, *, kind: str) -> Frame:
@@ -53,7 +53,7 @@ def _print(content: Frame, photos: Photos, rng, *, framing=None, gloss: bool = F
     picture = picture * surface.light(sheet, rng, strength=rng.uniform(0, 0.35))
     if gloss:
         picture = picture + surface.glare(picture.shape, rng, strength=rng.uniform(0.2, 0.9))
-    return _in_front(sheet, picture, surroundings(photos, rng), rng)
+    return in_front(sheet, picture, surroundings(photos, rng), rng)
 
 
 def _printed(sheet: Sheet, rng) -> np.ndarray:
@@ -88,7 +88,7 @@ def _screen(content: Frame, photos: Photos, rng, *, framing=None, mirror: bool =
     bezel = rng.uniform(3, 28) if rng.random() < 0.85 else rng.uniform(0, 3)
     shade = rng.uniform(0, 0.15) if rng.random() < 0.8 else rng.uniform(0.5, 0.95)
     picture = np.where((sheet.edge < 0)[..., None], np.float32(shade), picture)
-    return _in_front(sheet, picture, surroundings(photos, rng), rng, rim=bezel)
+    return in_front(sheet, picture, surroundings(photos, rng), rng, rim=bezel)
 
 
 def _strength(sheet: Sheet, rng, low: float, high: float) -> float:
@@ -131,7 +131,7 @@ def _cut_out(content: Frame, photos: Photos, rng) -> Frame:
     picture = _printed(sheet, rng)
     picture = picture * surface.fibres(sheet, rng, strength=rng.uniform(0.003, 0.035))
     picture = picture * surface.light(sheet, rng, strength=rng.uniform(0, 0.35))
-    return _in_front(sheet, picture, bearer.image, rng)
+    return in_front(sheet, picture, bearer.image, rng)
 
 
 def _fitted(content: Frame, matrix: np.ndarray, rng) -> Sheet:
@@ -177,7 +177,7 @@ def _newspaper(content: Frame, photos: Photos, rng) -> Frame:
     )
     picture = picture * surface.fibres(sheet, rng, strength=0.03)
     picture = picture * surface.light(sheet, rng, strength=rng.uniform(0, 0.35))
-    return _in_front(sheet, picture, surroundings(photos, rng), rng)
+    return in_front(sheet, picture, surroundings(photos, rng), rng)
 
 
 def _oled(content: Frame, photos: Photos, rng) -> Frame:
@@ -193,10 +193,10 @@ def _oled(content: Frame, photos: Photos, rng) -> Frame:
     picture = surface.diamond_grid(
         picture, sheet, pitch=rng.uniform(0.9, 4), strength=rng.uniform(0.06, 0.25)
     )
-    return _in_front(sheet, picture, surroundings(photos, rng), rng, rim=rng.uniform(0, 3))
+    return in_front(sheet, picture, surroundings(photos, rng), rng, rim=rng.uniform(0, 3))
 
 
-def _in_front(sheet: Sheet, picture, background, rng, *, rim: float = 0.0) -> Frame:
+def in_front(sheet: Sheet, picture, background, rng, *, rim: float = 0.0) -> Frame:
     """The sheet before a background, with its shadow; ``rim`` is a bezel's width, shown pixels."""
     outside = sheet.edge + np.float32(rim)
     cover = np.clip(outside + 0.5, 0, 1)[..., None]

@@ -23,7 +23,7 @@ class Sheet:
     ----------
     picture : (SIDE, SIDE, 3) float32, 0 to 1: the shown person at every camera pixel.
     x, y : (SIDE, SIDE) float32: where on the shown picture each camera pixel looks, its pixels.
-    edge : (SIDE, SIDE) float32: distance to the sheet's nearest edge in shown pixels, over 0 inside.
+    edge : (SIDE, SIDE) float32: distance to the sheet's edge in shown pixels, over 0 inside.
     bend : (SIDE, SIDE) float32, -1 to 1: which way the surface leans there.
     box, landmarks : of the shown face in the camera's frame.
     framing : one of FRAMINGS, or "cut" for a cut-out.

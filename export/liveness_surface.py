@@ -12,7 +12,11 @@ import numpy as np
 
 from export.liveness_sheet import Sheet
 
-SCREEN_ANGLES = (0.0, 1.309, 0.262)  # radians, of the yellow, magenta and cyan ink: 0, 75, 15 degrees
+SCREEN_ANGLES = (
+    0.0,
+    1.309,
+    0.262,
+)  # radians, of the yellow, magenta and cyan ink: 0, 75, 15 degrees
 
 
 def waves(sheet: Sheet, *, pitch: float, angle: float, phase: float = 0.0) -> np.ndarray:
@@ -35,7 +39,7 @@ def halftone(picture, sheet: Sheet, *, pitch: float, strength: float, turn: floa
 
 
 def pixel_grid(picture, sheet: Sheet, *, pitch: float, strength: float, angle: float, gaps: float):
-    """A display's red, green and blue stripes a third of a pixel apart, and the gaps of its rows."""
+    """A display's red, green and blue stripes a third of a pixel apart, and gaps of rows."""
     lit = np.empty_like(picture)
     rows = 1 + np.float32(gaps) * waves(sheet, pitch=pitch, angle=angle + np.pi / 2)
     for channel in range(3):

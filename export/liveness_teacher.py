@@ -43,7 +43,9 @@ class MiniFasNet(nn.Module):
         return torch.softmax(logits, 1)[:, LIVE_CLASS]
 
     def _depth(self, prefix: str) -> int:
-        found = {name[len(prefix) :].split(".")[0] for name in self.weights if name.startswith(prefix)}
+        found = {
+            name[len(prefix) :].split(".")[0] for name in self.weights if name.startswith(prefix)
+        }
         return len(found)
 
     def _norm(self, x: Tensor, name: str) -> Tensor:
@@ -81,9 +83,13 @@ class MiniFasNet(nn.Module):
         if f"{gate}.fc1.weight" in self.weights:
             w = self.weights
             mean = inner.mean((2, 3), keepdim=True)
-            squeezed = nn.functional.conv2d(mean, w[f"{gate}.fc1.weight"], w.get(f"{gate}.fc1.bias"))
+            squeezed = nn.functional.conv2d(
+                mean, w[f"{gate}.fc1.weight"], w.get(f"{gate}.fc1.bias")
+            )
             squeezed = torch.relu(self._norm(squeezed, f"{gate}.bn1"))
-            scale = nn.functional.conv2d(squeezed, w[f"{gate}.fc2.weight"], w.get(f"{gate}.fc2.bias"))
+            scale = nn.functional.conv2d(
+                squeezed, w[f"{gate}.fc2.weight"], w.get(f"{gate}.fc2.bias")
+            )
             inner = inner * torch.sigmoid(self._norm(scale, f"{gate}.bn2"))
         return x + inner
 
@@ -123,7 +129,7 @@ def _batch(frames: list, scale: float) -> Tensor:
 
 
 def crop(frame: Frame, scale: float) -> np.ndarray:
-    """(80, 80, 3) uint8: the box enlarged ``scale`` times, less where the frame ends, moved inside."""
+    """(80, 80, 3) uint8: the box ``scale`` times as large, or less, inside the frame."""
     height, width = frame.image.shape[:2]
     x, y, w, h = (float(v) for v in frame.box)
     scale = min(scale, (height - 1) / h, (width - 1) / w)

@@ -96,9 +96,9 @@ class Stream:
 class Trainer:
     """Network, its moving average, optimiser and step; everything that a checkpoint holds."""
 
-    def __init__(self, recipe: Recipe, *, opinions: np.ndarray, config=LivenessConfig()):
+    def __init__(self, recipe: Recipe, *, opinions: np.ndarray):
         self.recipe = recipe
-        self.net = LivenessNet(config).to(memory_format=torch.channels_last).train()
+        self.net = LivenessNet(LivenessConfig()).to(memory_format=torch.channels_last).train()
         self.opinions = torch.from_numpy(opinions)
         trained = [p for p in self.net.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(trained, lr=0.0, weight_decay=recipe.decay, fused=True)

@@ -34,9 +34,8 @@ LAYERS = [
     ["configured"],
     ["index_arrays", "kernels", "artefact"],
     ["index", "index_*"],
-    ["detect", "detect_*", "align", "quality", "embed", "liveness", "liveness_*", "gallery", "gallery_*", "selftest"],
-    ["split", "face"],
-    ["model"],
+    ["detect", "detect_*", "align", "quality", "embed", "liveness*", "gallery", "gallery_*", "selftest"],
+    ["split", "face", "model"],
     ["pipeline"],
     ["door.event"],
     ["door.actuator"],
@@ -71,7 +70,7 @@ LAZY_PACKAGES = {
 FORBIDDEN = {"torch", "onnx", "export", "boards", "timm", "tests"}
 VENDOR_RUNTIMES = ("onnxruntime", "tflite_runtime", "ai_edge_litert", "rknnlite")
 # Beside edgeface.bundle: what the training side measures with, which must be what doors run.
-EXPORT_MAY_IMPORT = {"edgeface.bundle", "edgeface.align", "edgeface.roc"}
+EXPORT_MAY_IMPORT = {"edgeface.bundle", "edgeface.align", "edgeface.liveness_view", "edgeface.roc"}
 # Of these modules only: `run` of a target goes through the backend that doors have, and a split
 # artefact through their head; what is signed and how a key is named has one owner; the command
 # prints a bundle's errors in one line.
@@ -92,6 +91,8 @@ EXPORT_ALSO = {
     },
     "verify.arm_worker": {"edgeface.backends.open_backend"},
     "verify.latency": {"edgeface.bench.figures"},
+    "liveness_quantise": {"edgeface.backends.open_backend", "edgeface.liveness"},
+    "liveness_sets": {"edgeface.backends.open_backend", "edgeface.detect"},
     "signing": {"edgeface.signature"},
     "__main__": {"edgeface.errors"},
 }

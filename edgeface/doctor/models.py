@@ -61,7 +61,8 @@ def check_choice(bundle: Bundle, board: Board) -> Finding:
 def check_selftest(bundle: Bundle, *, public_key: str | None) -> Finding:
     """Load the models as every command does, which runs the bundle's self-test."""
     try:
-        with Pipeline.open(bundle, public_key=public_key) as pipeline:
+        live = "liveness" in bundle.manifest["stages"]
+        with Pipeline.open(bundle, public_key=public_key, liveness=live) as pipeline:
             found, title = pipeline.selftest, pipeline.artefact.title
     except EdgeFaceError as error:
         return Finding(
