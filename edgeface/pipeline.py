@@ -100,8 +100,8 @@ class Pipeline:
         ValueError
             No such variant or runtime.
         BundleError
-            Missing, damaged or unsuitable bundle, one without this variant for this runtime, without
-            the signature or the liveness asked for, or a failed self-test.
+            Missing, damaged or unsuitable bundle, one without this variant for this runtime, the
+            signature or the liveness asked for, or a failed self-test.
         BackendError
             The inference runtime is missing or refused a model.
         BoardError
@@ -253,7 +253,7 @@ class Pipeline:
         Raises
         ------
         TypeError, ValueError
-            Not such an image, the face lies outside it, or the pipeline was opened without liveness.
+            Not such an image, the face lies outside it, or this was opened without liveness.
         InferenceError
             The model's run failed, or gave NaN.
         """

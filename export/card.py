@@ -122,7 +122,7 @@ def _liveness(stages: dict) -> str:
 def _without_liveness(stages: dict) -> str:
     if "liveness" not in stages:
         return "this bundle cannot tell a face from a photo of it."
-    return "the embedder cannot tell a face from a photo of it. This bundle's own is not enough, see below."
+    return "the embedder cannot tell a face from a photo, and this bundle's own is not enough."
 
 
 def _variants(stage: dict) -> str:

@@ -17,6 +17,7 @@ from edgeface.schema import KEYWORDS, first_problem
 ENTRY = {"sha256": "0" * 64, "bytes": 1}
 FILES = (
     "detector.onnx", "embedder.onnx", "backbone.onnx", "head.npz", "selftest.npz", "MODEL_CARD.md",
+    "liveness.onnx",
 )  # fmt: skip
 SPLIT = {
     "file": "backbone.onnx", "format": "onnx", "precision": "int8", "outputs": ["feature"],
@@ -24,10 +25,20 @@ SPLIT = {
 }  # fmt: skip
 
 
+LIVENESS = {
+    "file": "liveness.onnx", "format": "onnx", "precision": "int8",
+    "views": [{"name": "tight", "scale": 1.1, "size": 112, "anchor": "landmarks"}],
+    "input": {"layout": "NCHW", "dtype": "float32", "colour": "BGR",
+              "mean": [127.5] * 3, "std": [127.5] * 3},
+    "outputs": ["logit"], "threshold": 0.5, "bpcer": 0.05, "source": "synthetic",
+}  # fmt: skip
+
+
 @pytest.fixture
 def complete(manifest):
-    """A correct manifest with its "members" and both variants of the embedder."""
+    """A correct manifest with its "members", liveness and both variants of the embedder."""
     manifest["stages"]["embedder"].update(split=copy.deepcopy(SPLIT), default_variant="split")
+    manifest["stages"]["liveness"] = copy.deepcopy(LIVENESS)
     return {**manifest, "members": {name: dict(ENTRY) for name in FILES}}
 
 
@@ -93,7 +104,14 @@ REFUSED = [
     ("members.x", {"sha256": "0" * 64, "bytes": 0}, "members.x.bytes: found 0, expected at least"),
     ("members.x", {"sha256": "0" * 64, "bytes": 1 << 40}, "expected at most 536870912"),
     ("stages.detector", ..., r"stages: found .*expected the field\(s\) detector"),
-    ("stages.liveness", {}, "stages.liveness: there is no such field: remove it or correct"),
+    ("stages.mask", {}, "stages.mask: there is no such field: remove it or correct"),
+    ("stages.liveness.threshold", 1, "liveness.threshold: found 1, expected less than 1"),
+    ("stages.liveness.threshold", 0, "liveness.threshold: found 0, expected more than 0"),
+    ("stages.liveness.views", [], "liveness.views: .*expected at least 1"),
+    ("stages.liveness.views.0.anchor", "nose", "anchor: found \"nose\", expected one of"),
+    ("stages.liveness.views.0.scale", 0.1, "scale: found 0.1, expected at least 0.5"),
+    ("stages.liveness.format", "rknn", "format: found \"rknn\", expected one of"),
+    ("stages.liveness.outputs", ["a", "b"], "liveness.outputs: .*expected at most 1"),
     ("stages.embedder.input.mean", [127.5], "stages.embedder.input.mean: found .127.5., expected"),
     ("stages.embedder.input.mean.1", "x", r'input.mean\[1\]: found "x", expected number'),
     ("stages.embedder.input.mean.1", True, r"input.mean\[1\]: found true, expected number"),
