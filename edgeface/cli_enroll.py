@@ -7,7 +7,8 @@ import argparse
 import numpy as np
 
 from edgeface.cli_open import open_pipeline
-from edgeface.cli_output import first_names, print_json, progress, quality_text
+from edgeface.cli_output import UsageError, first_names, print_json, progress, quality_text
+from edgeface.cli_person import add_person_arguments, person_changes
 from edgeface.cli_photo import Photo, analyze_photo
 from edgeface.cli_store import add_gallery_argument, gallery_path, open_gallery, valid_name
 from edgeface.errors import EdgeFaceError
@@ -45,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--largest", action="store_true", help="take the largest face where there are several"
     )
     parser.add_argument("--force", action="store_true", help="accept faces of bad quality")
+    add_person_arguments(parser)
     add_gallery_argument(parser)
 
 
@@ -58,7 +60,10 @@ def run(args: argparse.Namespace) -> int:
             ]
             embeddings = np.stack([photo.faces[0].embedding for photo in photos])
             warnings = _warnings(pipeline, gallery, args.name, photos, embeddings)
-            gallery.enroll(args.name, embeddings)
+            try:
+                gallery.enroll(args.name, embeddings, **person_changes(args))
+            except ValueError as error:  # the embeddings are ours: an option's value
+                raise UsageError(error) from error
             people = len(gallery)
     _report(args, photos, warnings, people)
     return 0

@@ -113,24 +113,16 @@ class GalleryConnection:
         if value is not None:
             self.db.execute("INSERT INTO setting VALUES (?, ?)", (name, value))
 
-    def scrub(self, *, rewrite: bool = False) -> bool:
-        """Overwrite what was deleted, in the file's free space and in its log.
-
-        Parameters
-        ----------
-        rewrite
-            Write the whole file anew, which leaves nothing of what changed its form.
+    def scrub(self) -> bool:
+        """Empty the log, where deleted rows would stay readable; the file has overwritten them.
 
         Returns False where another process still reads the log; then the next opening tries again.
         """
         self._require_same_file()
         with translated(self.path):
-            if rewrite:
-                self.db.execute("VACUUM")
             busy = self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
             if not busy:
                 self.db.execute("DELETE FROM setting WHERE key = ?", (SCRUB,))
-                self.db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         self.loaded_version = -1
         return not busy
 
@@ -154,7 +146,7 @@ class GalleryConnection:
             pass  # key and model are right, or it raised
         if SCRUB in self.settings:
             try:
-                self.scrub(rewrite=True)
+                self.scrub()
             except GalleryError:  # a read-only or full disk: identification goes on all the same
                 pass
 

@@ -73,17 +73,16 @@ class GalleryKeeping:
     def erase(self, name: str) -> Receipt:
         """Delete a person with proof: the templates are overwritten, and a receipt is kept.
 
-        The gallery's file is written anew without the person and its log is emptied, which needs
-        as much free space as the gallery has. Copies elsewhere (backups, exports) are not reached:
-        the receipt lists the backups that this gallery knows of.
+        The file's free space is overwritten and its log is emptied. Copies elsewhere (backups,
+        exports) are not reached: the receipt lists the backups that this gallery knows of.
 
         Raises
         ------
         UnknownIdentityError
             Nobody of that name is enrolled.
         GalleryError
-            The person is erased, and a trace may be left, because another process uses the log or
-            the disk is full; the text says what to do. `erasure_of` gives the receipt.
+            The person is erased, and a trace may be left in the log, because another process reads
+            it; the text says what to do. `erasure_of` gives the receipt.
         """
         name = require_name(name)
         with self._lock:
@@ -228,7 +227,7 @@ class GalleryKeeping:
 
     def _scrub(self, done: str) -> None:
         try:
-            clean = self._store.scrub(rewrite=True)
+            clean = self._store.scrub()
         except GalleryError as error:
             raise GalleryError(f"it is {done}, and old bytes may be left: {error}") from error
         if not clean:
