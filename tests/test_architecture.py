@@ -38,7 +38,7 @@ LAYERS = [
     ["split", "face", "model"],
     ["pipeline"],
     ["door.event"],
-    ["door.actuator"],
+    ["door.actuator", "door.clock"],
     # One part of the door each; they meet in the layer above.
     ["door", "door.*_*", "door.camera", "door.track", "door.gate", "door.challenge", "door.feed", "door.rules", "door.engine", "door.threshold", "door.audit", "door.notify", "door.relay", "door.wiegand", "door.osdp", "door.mqtt", "door.webhook", "door.callback"],
     ["door.config", "door.perceive"],
