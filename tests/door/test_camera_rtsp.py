@@ -11,9 +11,9 @@ import pytest
 
 from edgeface.door.camera import Camera
 from edgeface.errors import CameraError
+from tests.door.cameras import open_quick, wait_until
 from tests.door.proxy import Proxy
 from tests.door.rtsp import RtspServer, require_rtsp_server
-from tests.door.test_camera_live import open_quick, wait_until
 
 
 @pytest.fixture(scope="module", autouse=True)
