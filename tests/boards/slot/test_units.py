@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,6 +13,17 @@ import pytest
 from boards.slot.slot import SELFTEST_SECONDS
 
 UNITS = ("edgeface-boot.service", "edgeface.service")
+EXPOSURE_LIMIT = 2.0
+"""Of 10. What is left: the network, devices, real-time priority and the question for the time."""
+
+NEEDED_DEVICES = {
+    "char-video4linux": "cameras",
+    "char-drm": "the RK3576's NPU",
+    "/dev/vipcore": "the T527's NPU",
+    "char-gpiochip": "relays",
+    "char-ttyS": "OSDP",
+    "char-ttyUSB": "OSDP",
+}
 
 
 @pytest.fixture
@@ -19,12 +31,12 @@ def units(repository) -> Path:
     return repository / "boards/files"
 
 
-def analyze(folder: Path, *files: Path) -> subprocess.CompletedProcess[str]:
+def analyze(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     """Let systemd judge unit files."""
     if not shutil.which("systemd-analyze"):
         pytest.fail("no systemd-analyze") if "CI" in os.environ else pytest.skip("no systemd")
     return subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", *files],
+        ["systemd-analyze", "--man=no", *map(str, arguments)],
         capture_output=True,
         text=True,
         env={**os.environ, "SYSTEMD_UNIT_PATH": f"{folder}:"},
@@ -32,19 +44,19 @@ def analyze(folder: Path, *files: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_systemd_finds_nothing_wrong_with_the_units(units, tmp_path):
-    program = "/opt/edgeface/current/bin/edgeface door"
+    program = "/opt/edgeface/current/bin/edgeface door --config /etc/edgeface/door.toml"
     for name in UNITS:
         # Programs that only a board has are the one thing that this machine may lack.
         text = (units / name).read_text().replace(program, "/bin/true")
         (tmp_path / name).write_text(text)
-    done = analyze(tmp_path, *(tmp_path / name for name in UNITS))
+    done = analyze(tmp_path, "verify", *(tmp_path / name for name in UNITS))
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_systemd_would_find_a_misspelt_setting(units, tmp_path):
     text = (units / UNITS[0]).read_text().replace("ProtectHome=", "ProtectHomes=")
     (tmp_path / UNITS[0]).write_text(text)
-    assert "ProtectHomes" in analyze(tmp_path, tmp_path / UNITS[0]).stderr
+    assert "ProtectHomes" in analyze(tmp_path, "verify", tmp_path / UNITS[0]).stderr
 
 
 def test_app_waits_for_the_slot_that_works(units):
@@ -53,3 +65,53 @@ def test_app_waits_for_the_slot_that_works(units):
     assert "Requires=edgeface-boot.service\nAfter=edgeface-boot.service" in app
     timeout = int(boot.split("TimeoutStartSec=")[1].split()[0])
     assert timeout > 2 * SELFTEST_SECONDS
+
+
+def test_exposure_of_the_door_is_low(units, tmp_path):
+    shutil.copy(units / UNITS[1], tmp_path)
+    limit = f"--threshold={EXPOSURE_LIMIT * 10:.0f}"
+    unit = tmp_path / UNITS[1]
+    done = analyze(tmp_path, "security", "--no-pager", "--offline=true", limit, unit)
+    verdict = done.stdout.splitlines()[-1]
+    print(verdict)  # noqa: T201
+    assert done.returncode == 0, verdict
+    assert float(re.search(r": ([0-9.]+)", verdict)[1]) <= EXPOSURE_LIMIT
+
+
+def test_threshold_of_the_exposure_is_judged_by_systemd(units, tmp_path):
+    text = (units / UNITS[1]).read_text()
+    weak = re.sub(r"(?m)^(Protect|Private|Restrict|SystemCall).*\n", "", text)
+    (tmp_path / UNITS[1]).write_text(weak)
+    limit = f"--threshold={EXPOSURE_LIMIT * 10:.0f}"
+    done = analyze(tmp_path, "security", "--offline=true", limit, tmp_path / UNITS[1])
+    assert done.returncode != 0
+
+
+def test_door_has_the_devices_that_it_needs_and_no_others(units):
+    text = (units / UNITS[1]).read_text()
+    allowed = dict(re.findall(r"(?m)^DeviceAllow=(\S+) (\w+)$", text))
+    assert "DevicePolicy=closed" in text
+    assert set(NEEDED_DEVICES) <= set(allowed) and set(allowed.values()) == {"rw"}
+    others = {name for name in allowed if not name.startswith(("char-tty", "char-dma_heap"))}
+    assert others <= set(NEEDED_DEVICES)
+
+
+def test_door_that_hangs_or_fails_is_started_again_for_ever(units):
+    lines = (units / UNITS[1]).read_text().splitlines()
+    wanted = ("Type=notify", "WatchdogSec=10", "Restart=always", "StartLimitIntervalSec=0")
+    assert set(wanted) <= set(lines)
+
+
+def test_only_the_log_s_key_must_be_there_for_the_door_to_start(units):
+    text = (units / UNITS[1]).read_text()
+    loaded = set(re.findall(r"(?m)^LoadCredential=([^:]+):", text))
+    optional = set(re.findall(r"(?m)^SetCredential=([^:]+):", text))
+    assert loaded - optional == {"audit.pem"}
+
+
+def test_groups_of_the_door_are_those_that_the_udev_rules_give_devices_to(units):
+    rules = (units / "70-edgeface.rules").read_text()
+    given = set(re.findall(r'GROUP="(\w+)"', rules))
+    text = (units / UNITS[1]).read_text()
+    groups = re.search(r"(?m)^SupplementaryGroups=(.*)$", text)[1].split()
+    assert given <= set(groups) <= {*given, "video"}
