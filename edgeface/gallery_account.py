@@ -10,6 +10,7 @@ import numpy as np
 
 from edgeface.container import replacing
 from edgeface.errors import GalleryError
+from edgeface.gallery_backup import listed_backups
 from edgeface.gallery_load import open_rows
 from edgeface.gallery_person import PersonRecord, now
 from edgeface.gallery_store import GalleryStore
@@ -39,7 +40,7 @@ def account_of(
         ),
         "backups": [
             {"path": path, "made_at": made_at}
-            for path, made_at in store.db.execute("SELECT path, made_at FROM backup ORDER BY id")
+            for path, made_at in listed_backups(store.db, since=record.enrolled_at)
         ],
     }
     if templates:

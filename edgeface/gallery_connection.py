@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgeface.errors import GalleryError, GalleryFormatError, GalleryKeyError, GalleryModelError
-from edgeface.gallery_backup import back_up
+from edgeface.gallery_backup import back_up, list_schema_1, name_for_schema_1
 from edgeface.gallery_database import (
     create_database,
     damaged,
@@ -18,7 +18,6 @@ from edgeface.gallery_database import (
     translated,
 )
 from edgeface.gallery_key import GalleryKey
-from edgeface.gallery_person import now
 from edgeface.gallery_schema1 import upgrade
 from edgeface.gallery_seal import RowSeal, fresh
 
@@ -189,13 +188,11 @@ class GalleryConnection:
         with translated(self.path):
             if pragma(self.db, "user_version") != 1:
                 return
-            place = Path(f"{self.path}.schema1-{now().replace(':', '')}")
-            back_up(self.path, place)
+            back_up(self.path, name_for_schema_1(self.path))
         with self._transaction("BEGIN IMMEDIATE"):
             if pragma(self.db, "user_version") == 1:  # else another process was faster
                 upgrade(self.db, path=self.path)
-                sql = "INSERT INTO backup (path, made_at) VALUES (?, ?)"
-                self.db.execute(sql, (str(place), now()))
+                list_schema_1(self.db, path=self.path)
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[None]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from pathlib import Path
 from typing import Any
 
 from edgeface.errors import GalleryError, GalleryKeyError, UnknownIdentityError
 from edgeface.gallery_account import account_of, write_account
-from edgeface.gallery_backup import back_up
+from edgeface.gallery_backup import back_up, list_backup, remove_leftovers
 from edgeface.gallery_check import GalleryCheck, check_rows
 from edgeface.gallery_database import translated
 from edgeface.gallery_key import GalleryKey
 from edgeface.gallery_load import read_people
-from edgeface.gallery_person import Person, PersonRecord, now
+from edgeface.gallery_person import Person, PersonRecord
 from edgeface.gallery_receipt import Receipt, read_receipts, subject_digest, write_receipt
 from edgeface.gallery_rekey import reseal, rewrap
 from edgeface.gallery_store import GalleryStore
@@ -96,6 +95,7 @@ class GalleryKeeping:
                     self._store, name, models=models, enrolled_at=found[2].enrolled_at
                 )
                 self._store.remove(name)
+                remove_leftovers(place for place, _ in receipt.backups)
             self._scrub("erased")
         return receipt
 
@@ -142,11 +142,8 @@ class GalleryKeeping:
         place = Path(path).absolute()
         self._require_other_file(place)
         # Listed before it exists: no copy is ever made that erasing somebody would not name.
-        told = os.fsencode(place).decode("utf-8", "replace")
         with self._lock, self._store.writing():
-            self._store.db.execute(
-                "INSERT INTO backup (path, made_at) VALUES (?, ?)", (told, now())
-            )
+            list_backup(self._store.db, place)
         with translated(place):
             back_up(self.path, place)
 

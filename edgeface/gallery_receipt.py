@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeface.errors import GalleryFormatError
+from edgeface.gallery_backup import listed_backups
 from edgeface.gallery_database import damaged
 from edgeface.gallery_person import now
 from edgeface.gallery_store import GalleryStore
@@ -63,16 +64,13 @@ def write_receipt(
 ) -> Receipt:
     """Add a receipt, inside the transaction that erases; ``models`` has one entry per template."""
     known = read_receipts(store.db, path=store.path)
-    backups = store.db.execute(
-        "SELECT path, made_at FROM backup WHERE made_at >= ? ORDER BY id", (enrolled_at,)
-    )
     content = {
         "gallery_id": store.settings["gallery_id"],
         "subject": subject_digest(store, name),
         "erased_at": now(),
         "templates": len(models),
         "models": tuple(sorted(set(models))),
-        "backups": tuple((path, made_at) for path, made_at in backups),
+        "backups": listed_backups(store.db, since=enrolled_at),
         "previous": known[-1].head if known else FIRST,
     }
     receipt = Receipt(**content, head=_head(content))
