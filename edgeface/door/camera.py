@@ -15,7 +15,9 @@ from edgeface.door.camera_frame import CameraEnded, Frame, Health, NoFrameYet
 from edgeface.door.camera_live import LiveFeed
 from edgeface.door.camera_replay import ReplayFeed
 from edgeface.door.camera_settings import SETTINGS, CameraSettings, read_settings
-from edgeface.door.camera_source import parse_source, prepare
+from edgeface.door.camera_source import Source, parse_source, prepare, with_login
+from edgeface.door.secret_file import read_secret, secret_path
+from edgeface.errors import CameraError
 
 __all__ = ["SETTINGS", "Camera", "CameraEnded", "CameraSettings", "Frame", "Health", "NoFrameYet"]
 
@@ -64,16 +66,27 @@ class Camera:
         ValueError
             An empty source, or one without an end to be replayed.
         """
-        settings, place = settings or CameraSettings(), parse_source(source, base=base)
-        if not realtime and not place.ends:
+        place = parse_source(source, base=base)
+        return cls._open(place, settings or CameraSettings(), realtime=realtime, clock=clock)
+
+    @classmethod
+    def _open(
+        cls,
+        source: Source,
+        settings: CameraSettings,
+        *,
+        realtime: bool,
+        clock: Callable[[], float],
+    ) -> Camera:
+        if not realtime and not source.ends:
             raise ValueError(
-                f"{place.label} is a {place.kind}; expected a video file or a folder where "
+                f"{source.label} is a {source.kind}; expected a video file or a folder where "
                 "realtime is False"
             )
-        prepare(place)
+        prepare(source)
         if realtime:
-            return cls(LiveFeed(place, settings, clock=clock))
-        return cls(ReplayFeed(place, settings))
+            return cls(LiveFeed(source, settings, clock=clock))
+        return cls(ReplayFeed(source, settings))
 
     @classmethod
     def from_settings(
@@ -84,11 +97,14 @@ class Camera:
         realtime: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> Camera:
-        """Open what a ``[camera]`` table that `SETTINGS` allows says. Raises as `open`."""
-        settings = read_settings(table)
-        return cls.open(
-            table["source"], settings=settings, base=base, realtime=realtime, clock=clock
-        )
+        """Open what a ``[camera]`` table that `SETTINGS` allows says.
+
+        Raises as `open`, and ``CameraError`` where the login file cannot be used.
+        """
+        source = parse_source(table["source"], base=base)
+        if "login_file" in table:
+            source = _logged_in(source, table["login_file"], base)
+        return cls._open(source, read_settings(table), realtime=realtime, clock=clock)
 
     def read(self, timeout_s: float) -> Frame:
         """Return the newest frame that was not handed out yet; wait for one.
@@ -132,3 +148,14 @@ class Camera:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _logged_in(source: Source, file: str, base: Path) -> Source:
+    try:
+        return with_login(source, read_secret(secret_path(file, base=base)))
+    except OSError as error:
+        raise CameraError(
+            f"login_file {file}: cannot be read ({error.strerror}); check the path"
+        ) from error
+    except ValueError as error:
+        raise CameraError(f"login_file: {error}") from error

@@ -87,6 +87,13 @@ SETTINGS: dict[str, Any] = {
             "description": "V4L2 device (/dev/video0 or 0), URL (rtsp://, http://), GStreamer "
             "pipeline ending in appsink, video file or folder of photos; no default",
         },
+        "login_file": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 1000,
+            "description": "file of mode 0600 with the line user:password of a URL that has none, "
+            "or credential:NAME of the service; none where it is left out",
+        },
         "width": {
             "type": "integer",
             "minimum": 64,

@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 import cv2
 
@@ -100,6 +101,30 @@ def parse_source(source: int | str | os.PathLike[str], *, base: Path | None = No
         return Source("device", text)
     path = Path(base or "", text)
     return Source("folder" if path.is_dir() else "video", str(path))
+
+
+def with_login(source: Source, login: bytes) -> Source:
+    """Return a stream's source with a user and password, which its own address does not have.
+
+    Parameters
+    ----------
+    login
+        ``user:password`` in UTF-8, as a file holds it: a line end does not count.
+
+    Raises
+    ------
+    ValueError
+        Not a stream, an address with a user of its own, or no such line; the text shows no secret.
+    """
+    if source.kind != "stream" or _URL_USER.search(source.address):
+        raise ValueError(
+            f"{source.label}: a login file is for URLs that name no user; remove the one or other"
+        )
+    user, colon, password = login.decode("utf-8", "replace").rstrip("\r\n").partition(":")
+    if not user or not colon or not (user + password).isprintable():
+        raise ValueError("the login file holds no line user:password; write one, and nothing else")
+    secret = f"{quote(user, safe='')}:{quote(password, safe='')}@"
+    return Source("stream", source.address.replace("://", f"://{secret}", 1))
 
 
 def prepare(source: Source) -> None:

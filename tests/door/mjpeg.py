@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from functools import lru_cache
 from typing import Callable
 
 import cv2
@@ -91,6 +92,7 @@ def _part(data: bytes) -> bytes:
     return head.encode() + data + b"\r\n"
 
 
+@lru_cache
 def jpegs(count: int = 50, *, seed: int = 0) -> Callable[[int], bytes]:
     """Return moving pictures as JPEG, over and over."""
     encoded = [cv2.imencode(".jpg", p)[1].tobytes() for p in moving_pictures(count, seed=seed)]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import cv2
 import pytest
 
 from edgeface.door.camera import SETTINGS, Camera, CameraSettings
 from edgeface.door.camera_settings import read_settings
-from edgeface.door.camera_source import masked, parse_source
+from edgeface.door.camera_source import masked, parse_source, with_login
 from edgeface.errors import CameraError
 from edgeface.schema import first_problem
 from tests.door.videos import moving_pictures, write_video
@@ -91,7 +92,7 @@ def test_a_wrong_table_is_refused_with_what_was_expected(table: dict, said: str)
 
 
 def test_every_setting_is_described_and_has_the_default_that_is_told() -> None:
-    names = set(SETTINGS["properties"]) - {"source"}
+    names = set(SETTINGS["properties"]) - {"source", "login_file"}
     assert names == set(CameraSettings.__dataclass_fields__)
     for name in names:
         default, text = getattr(CameraSettings(), name), SETTINGS["properties"][name]["description"]
@@ -111,3 +112,40 @@ def test_a_camera_opens_from_its_table(tmp_path: Path) -> None:
     assert read_settings(table) == CameraSettings(rotate=90, mirror=True, freeze_s=2.5)
     with Camera.from_settings(table, base=tmp_path, realtime=False) as camera:
         assert camera.read(0).image.shape == (320, 240, 3)
+
+
+@pytest.mark.parametrize(
+    "line", [b"admin:s3cret", b"admin:s3cret\n", "admin:s3c/r@t:\u00e9".encode()]
+)
+def test_a_login_file_keeps_the_password_out_of_door_toml(tmp_path: Path, line: bytes) -> None:
+    source = with_login(parse_source("rtsp://10.0.0.9:554/a"), line)
+    login = urlsplit(str(source.address))
+    assert f"{unquote(login.username)}:{unquote(login.password)}" == line.decode().strip()
+    assert login.hostname == "10.0.0.9" and source.label == "rtsp://***@10.0.0.9:554/a"
+
+
+@pytest.mark.parametrize(
+    ("mode", "line", "source", "said"),
+    [
+        (0o644, b"admin:s3cret", "rtsp://h/a", "chmod 600"),
+        (0o600, b"s3cret", "rtsp://h/a", "user:password"),
+        (0o600, b"admin:s3cret\nadmin:t0ken", "rtsp://h/a", "user:password"),
+        (0o600, b"", "rtsp://h/a", "user:password"),
+        (0o600, b"admin:s3cret", "rtsp://me@h/a", "name no user"),
+        (0o600, b"admin:s3cret", "/dev/video0", "name no user"),
+    ],
+)
+def test_a_login_file_that_is_wrong_or_open_to_others_is_refused(
+    tmp_path: Path, mode: int, line: bytes, source: str, said: str
+) -> None:
+    file = tmp_path / "login"
+    file.write_bytes(line)
+    file.chmod(mode)
+    with pytest.raises(CameraError, match=said) as caught:
+        Camera.from_settings({"source": source, "login_file": "login"}, base=tmp_path)
+    assert not [secret for secret in SECRETS if secret in f"{caught.value!r}"]
+
+
+def test_a_missing_login_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CameraError, match="No such file"):
+        Camera.from_settings({"source": "rtsp://h/a", "login_file": "no"}, base=tmp_path)
