@@ -12,10 +12,10 @@ RKNN_PYTHON ?= python3.11
 rknn_pip = $(RKNN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 native := $(wildcard csrc/*.* csrc/*/*.*) CMakeLists.txt setup.py pyproject.toml VERSION
 
-.PHONY: help setup demo test lint bench bench-peers performance sanitize arm-report arm-test emulated-boards rknn-env rknn-test litert-env litert-test system-packages wheels wheels-test audit-kills gallery-kills
+.PHONY: help setup demo test lint bench bench-peers performance sanitize arm-report arm-test emulated-boards rknn-env rknn-test litert-env litert-test system-packages wheels wheels-test audit-kills gallery-kills door-sequences
 
 help:
-	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | bench-peers | performance | sanitize | arm-report | arm-test | emulated-boards | rknn-env | rknn-test | litert-env | litert-test | wheels | wheels-test | audit-kills | gallery-kills"
+	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | bench-peers | performance | sanitize | arm-report | arm-test | emulated-boards | rknn-env | rknn-test | litert-env | litert-test | wheels | wheels-test | audit-kills | gallery-kills | door-sequences"
 
 # Everything that a developer needs: the runtime, the tests' and the training host's packages.
 setup: $(VENV)/.edgeface-test
@@ -48,6 +48,10 @@ audit-kills: $(VENV)/.edgeface-test
 # A process that enrols, erases, encrypts, exchanges keys and models, killed 500 times.
 gallery-kills: $(VENV)/.edgeface-test
 	$(python) -m pytest $(PYTEST_ARGS) -m kills tests/gallery
+
+# 12 000 random days at random doors through the decision engine: docs/decision-engine.md.
+door-sequences: $(VENV)/.edgeface-test
+	$(python) -m pytest $(PYTEST_ARGS) -s -m door_sequences tests/door
 
 # Google's converter for TFLite of imported networks, in an environment of its own: 2.1 GB, minutes.
 litert-env: $(LITERT_VENV)/.litert

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Optional
 
 from edgeface.door.engine_state import Frame, State, Visit
 from edgeface.door.event import Observation, Reason
 from edgeface.door.rules import Rules
 
+# A cosine of unit vectors may pass 1 by a rounding error.
+_SCORE, _LEAD, _LIVE = (-1.001, 1.001), (0.0, 2.002), (0.0, 1.0)
 _Verdict = Optional[tuple[Reason, str]]
 
 
@@ -32,9 +33,9 @@ def judge(observation: Observation, *, state: State, visit: Visit, rules: Rules)
         verdict=verdict,
         detail=detail,
         person=observation.person,
-        score=_finite(observation.score),
-        lead=_finite(observation.lead),
-        live=_finite(observation.live),
+        score=_within(observation.score, *_SCORE),
+        lead=_within(observation.lead, *_LEAD),
+        live=_within(observation.live, *_LIVE),
     )
 
 
@@ -69,7 +70,7 @@ def _attack(observation: Observation, rules: Rules) -> _Verdict:
         return None
     if observation.live is None:
         return Reason.TIMED_OUT, "liveness was not measured"
-    if not 0 <= observation.live <= 1:
+    if _within(observation.live, *_LIVE) is None:
         return Reason.FAULT, "a liveness score that is none"
     return None if observation.live >= least else (Reason.NOT_LIVE, "")
 
@@ -78,8 +79,7 @@ def _identity(observation: Observation, state: State, rules: Rules) -> _Verdict:
     score, lead = observation.score, observation.lead
     if observation.person is None or score is None or lead is None:
         return Reason.UNKNOWN, ""
-    # A cosine of unit vectors may pass 1 by a rounding error.
-    if not (-1.001 <= score <= 1.001 and 0 <= lead <= 2.002):
+    if _within(score, *_SCORE) is None or _within(lead, *_LEAD) is None:
         return Reason.FAULT, "a score or lead that is none"
     if score < state.threshold or observation.person not in state.subjects:
         return Reason.UNKNOWN, ""
@@ -100,5 +100,5 @@ def _challenge(observation: Observation, visit: Visit, rules: Rules) -> _Verdict
     return None
 
 
-def _finite(number: float | None) -> float | None:
-    return number if number is not None and math.isfinite(number) else None
+def _within(number: float | None, low: float, high: float) -> float | None:
+    return number if number is not None and low <= number <= high else None

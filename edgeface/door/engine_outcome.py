@@ -23,6 +23,8 @@ FINAL = OPENING | frozenset(
     }
 )
 """After these a visit is over: its track opens nothing any more."""
+WANTING = frozenset({Reason.TIMED_OUT, Reason.SEVERAL_FACES, Reason.QUALITY, Reason.STALE_FRAME})
+"""The frames were wanting: the next good one begins another attempt at once."""
 COUNTED = frozenset(
     {
         Reason.STATIC_FEED,

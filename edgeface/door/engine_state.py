@@ -16,8 +16,8 @@ MOST_FAULTS = 16
 class Frame:
     """What one frame was worth.
 
-    `verdict` is RECOGNISED for a frame that may open, else why it may not. Numbers that are not
-    finite are None.
+    `verdict` is RECOGNISED for a frame that may open, else why it may not. Numbers out of their
+    range are None.
     """
 
     captured: float
@@ -52,7 +52,7 @@ class Visit:
     outcome, decided
         How and when the attempt ended; None while it goes on.
     attempts
-        How many there were, this one included.
+        How many there were, this one included, without those that failed for want of good frames.
     counted
         It already counts towards the lock-out.
     asked, claimed

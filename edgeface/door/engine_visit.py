@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from edgeface.door.engine_access import refusal
 from edgeface.door.engine_frame import judge
-from edgeface.door.engine_outcome import FINAL, Step, admit, deny
+from edgeface.door.engine_outcome import FINAL, WANTING, Step, admit, deny
 from edgeface.door.engine_state import Frame, State, Visit, disarmed
 from edgeface.door.event import ChallengeWanted, Moment, Observation, Reason
 from edgeface.door.rules import Rules
@@ -23,7 +23,7 @@ _TELLING = (
     Reason.STALE_FRAME,
 )
 """Why a visit failed, the most telling first: for at least as many frames as an opening needs."""
-_COMPARED = (Reason.RECOGNISED, Reason.NOT_LIVE, Reason.UNKNOWN, Reason.AMBIGUOUS)
+_UNFIT = (Reason.SEVERAL_FACES, Reason.QUALITY, Reason.STALE_FRAME)
 
 
 def observe(state: State, observation: Observation, *, rules: Rules) -> Step:
@@ -45,27 +45,24 @@ def observe(state: State, observation: Observation, *, rules: Rules) -> Step:
 
 def _look(state: State, observation: Observation, rules: Rules) -> Step:
     visit = replace(state.visit, seen=state.now, looked=state.visit.looked + 1)
-    closed = disarmed(state)
+    frame = judge(observation, state=state, visit=visit, rules=rules)
     if visit.outcome is not None:
-        if not _may_retry(visit, state, rules):
+        if not _may_retry(visit, frame, state, rules):
             return replace(state, visit=visit), ()
+        attempts = visit.attempts + (visit.outcome not in WANTING)
         visit = replace(
-            visit,
-            outcome=None,
-            began=state.now,
-            attempts=visit.attempts + 1,
-            counts={},
-            best=None,
+            visit, outcome=None, began=state.now, attempts=attempts, counts={}, best=None
         )
-    moment = observation.moment
+    closed, moment = disarmed(state), observation.moment
     if closed:
         reason, detail = closed
         return deny(state, visit, reason=reason, detail=detail, moment=moment, rules=rules)
-    frame = judge(observation, state=state, visit=visit, rules=rules)
     return _weigh(state, _with_frame(visit, frame, rules), frame, moment, rules)
 
 
-def _may_retry(visit: Visit, state: State, rules: Rules) -> bool:
+def _may_retry(visit: Visit, frame: Frame, state: State, rules: Rules) -> bool:
+    if visit.outcome in WANTING:
+        return frame.verdict not in _UNFIT
     closed = disarmed(state)
     return (
         visit.outcome not in FINAL
@@ -111,14 +108,14 @@ def _evidence(visit: Visit, newest: Frame, rules: Rules) -> Frame | None:
 
     `Rules.frames` good ones among the last `Rules.of`, captured within `Rules.window_s`, all of
     one person: two people in one window are a reason to wait. Each is live by itself, and so is
-    the mean of all frames that were compared.
+    the mean of all frames of good quality.
     """
     recent = [seen for seen in visit.frames if newest.captured - seen.captured <= rules.window_s]
     good = [seen for seen in recent if seen.verdict is Reason.RECOGNISED]
     if len(good) < rules.frames or len({seen.person for seen in good}) != 1:
         return None
     if rules.matching.live is not None:
-        live = [seen.live for seen in recent if seen.verdict in _COMPARED]
+        live = [s.live for s in recent if s.live is not None and s.verdict not in _UNFIT]
         if sum(live) / len(live) < rules.matching.live:
             return None
     return max(good, key=lambda seen: seen.score)

@@ -166,7 +166,6 @@ class Reason(str, Enum):
     RECOGNISED = "recognised"
     TWO_PEOPLE = "two_people"
     EXIT_REQUEST = "exit_request"
-    NO_FACE = "no_face"
     UNKNOWN = "unknown"
     AMBIGUOUS = "ambiguous"
     QUALITY = "quality"
@@ -194,8 +193,8 @@ class Reason(str, Enum):
 class Decision:
     """Open or not, and why: one an exit request, or one an attempt of a visit (track).
 
-    A visit that was denied for want of good frames is looked at again after a while; it opens at
-    most once. docs/decision-engine.md has what each reason means.
+    A visit may be looked at again after a denial; it opens at most once. What each reason means
+    is in docs/decision-engine.md.
 
     Attributes
     ----------

@@ -63,8 +63,8 @@ DECISION = _table(
         "give_up_s": _seconds(0.5, 60, "after which a visit is denied; 5"),
         "gone_after_s": _seconds(0.1, 30, "without the face, after which its visit ends; 1.5"),
         "challenge_s": _seconds(1, 120, "for the active challenge, and frames after it; 15"),
-        "retry_s": _seconds(0.5, 600, "until a denied visit is looked at again; 3"),
-        "attempts": _count(1, 100, "how often one visit may be denied before it must leave; 5"),
+        "retry_s": _seconds(0.5, 600, "until a face that was not let in is looked at again; 3"),
+        "attempts": _count(1, 100, "how often it is looked at before it must leave; 5"),
         "cool_down_s": _seconds(0, 600, "in which somebody let in is not let in again; 5"),
         "anti_passback_s": _seconds(
             0, 604800, "for which somebody let in counts as inside, unless somebody leaves; 0: off"
