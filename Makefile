@@ -12,10 +12,10 @@ RKNN_PYTHON ?= python3.11
 rknn_pip = $(RKNN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 native := $(wildcard csrc/*.* csrc/*/*.*) CMakeLists.txt setup.py pyproject.toml VERSION
 
-.PHONY: help setup demo test lint bench bench-peers performance sanitize arm-report arm-test emulated-boards rknn-env rknn-test litert-env litert-test system-packages wheels wheels-test audit-kills gallery-kills door-sequences
+.PHONY: help setup demo test lint bench bench-peers performance sanitize arm-report arm-test emulated-boards rknn-env rknn-test litert-env litert-test system-packages wheels wheels-test audit-kills gallery-kills door-sequences security fuzz
 
 help:
-	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | bench-peers | performance | sanitize | arm-report | arm-test | emulated-boards | rknn-env | rknn-test | litert-env | litert-test | wheels | wheels-test | audit-kills | gallery-kills | door-sequences"
+	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | bench-peers | performance | sanitize | arm-report | arm-test | emulated-boards | rknn-env | rknn-test | litert-env | litert-test | wheels | wheels-test | audit-kills | gallery-kills | door-sequences | security | fuzz"
 
 # Everything that a developer needs: the runtime, the tests' and the training host's packages.
 setup: $(VENV)/.edgeface-test
@@ -40,6 +40,21 @@ wheels: $(VENV)/.edgeface-wheels
 # The wheels, on every Python that is here.
 wheels-test: wheels $(VENV)/.edgeface-test
 	EDGEFACE_WHEELS=dist/wheels $(python) -m pytest $(PYTEST_ARGS) -m wheels tests/boards
+
+# bandit over what is ours, pip-audit over what boards install (it asks PyPI's and OSV's servers).
+security: $(VENV)/.edgeface-test
+	$(pip_install) --editable '.[lint]'
+	$(python) -m bandit --quiet --configfile pyproject.toml --recursive edgeface boards
+	$(python) -m pip_audit --progress-spinner off --strict --no-deps --disable-pip \
+	  --requirement boards/kit/requirements.txt --requirement boards/kit/requirements-tflite.txt
+
+# Each parser of strangers' bytes for so long: docs/fuzzing.md. atheris has wheels for few Pythons.
+MINUTES ?= 10
+FUZZ_TARGETS = $(shell $(python) -c 'from tests.fuzz.targets import TARGETS; print(*TARGETS)')
+fuzz: $(VENV)/.edgeface-test
+	$(pip_install) --editable '.[fuzz]'
+	for target in $(FUZZ_TARGETS); do \
+	  $(python) -m tests.fuzz.run $$target --minutes $(MINUTES) || exit 1; done
 
 # A writer of the audit log, killed 500 times.
 audit-kills: $(VENV)/.edgeface-test

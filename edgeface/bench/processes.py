@@ -73,7 +73,7 @@ def run_all(
         For each configuration what its processes answered, as `edgeface.bench.worker` has it.
     """
     outcomes: list[list[dict[str, Any]]] = [[] for _ in configurations]
-    shuffle = random.Random(0).sample
+    shuffle = random.Random(0).sample  # nosec B311  # an order, no secret
     turns = [
         number
         for _ in range(plan.processes)

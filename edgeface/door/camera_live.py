@@ -63,7 +63,7 @@ class LiveFeed:
 
     def _hand_out(self) -> Frame:
         frame, self._newest = self._newest, None
-        assert frame is not None
+        assert frame is not None  # nosec B101  # for type checkers
         skipped, self._skipped = self._skipped, 0
         return replace(frame, dropped=skipped)
 
