@@ -86,7 +86,7 @@ def assess(
         "contrast": float(inner.std()),
         "visible": visible_share(points, width=width, height=height),
     }
-    reasons = _broken_limits(measured, limits)
+    reasons = broken_limits(measured, limits=limits)
     return Quality(ok=not reasons, reasons=reasons, **measured)
 
 
@@ -120,13 +120,15 @@ def visible_share(landmarks: np.ndarray, *, width: int, height: int) -> float:
     return float(min(1.0, area / max(cv2.contourArea(corners), 1e-6)))
 
 
-def _broken_limits(measured: Mapping[str, float], limits: Mapping[str, float]) -> tuple[str, ...]:
+def broken_limits(measured: Mapping[str, float], *, limits: Mapping[str, float]) -> tuple[str, ...]:
+    """Return the reasons (see `Quality`) for which measured values break limits (see `assess`)."""
+    # Written so that NaN breaks each limit.
     found = (
-        ("small", measured["eye_distance_px"] < limits.get("min_eye_distance_px", 0)),
-        ("blurred", measured["sharpness"] < limits.get("min_sharpness", 0)),
-        ("side_pose", abs(measured["yaw"]) > limits.get("max_yaw", np.inf)),
-        ("dark", measured["brightness"] < limits.get("min_brightness", 0)),
-        ("bright", measured["brightness"] > limits.get("max_brightness", 255)),
-        ("cut_off", measured["visible"] < limits.get("min_visible", 0)),
+        ("small", measured["eye_distance_px"] >= limits.get("min_eye_distance_px", 0)),
+        ("blurred", measured["sharpness"] >= limits.get("min_sharpness", 0)),
+        ("side_pose", abs(measured["yaw"]) <= limits.get("max_yaw", np.inf)),
+        ("dark", measured["brightness"] >= limits.get("min_brightness", 0)),
+        ("bright", measured["brightness"] <= limits.get("max_brightness", 255)),
+        ("cut_off", measured["visible"] >= limits.get("min_visible", 0)),
     )
-    return tuple(reason for reason, broken in found if broken)
+    return tuple(reason for reason, holds in found if not holds)
