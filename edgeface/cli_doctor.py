@@ -11,8 +11,8 @@ from edgeface.doctor.finding import FAIL, WARN
 
 _EPILOG = """\
 Looks at board, NPU driver, library and permissions, governors, heat, memory, disk, clock, cameras,
-packages, bundle and settings, runs the self-test, and compares every runtime that is here with the
-CPU. It changes nothing.
+packages, gallery, bundle and settings, runs the self-test, and compares every runtime that is here
+with the CPU. It changes nothing.
 
 examples:
   edgeface doctor

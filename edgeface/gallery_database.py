@@ -127,7 +127,9 @@ def open_database(path: Path) -> sqlite3.Connection:
     """
     db = _connect(path)
     try:
+        db.execute("BEGIN")  # so that all of it is of one schema: another process may upgrade it
         _check(db, path)
+        db.execute("ROLLBACK")
         for setting in ("foreign_keys=ON", "synchronous=FULL", "secure_delete=ON"):
             db.execute(f"PRAGMA {setting}").fetchall()
         if pragma(db, "journal_mode") != "wal":  # restored by a tool that changed it
@@ -138,12 +140,26 @@ def open_database(path: Path) -> sqlite3.Connection:
     return db
 
 
+def is_encrypted(path: Path) -> bool:
+    """Tell whether a gallery needs a key, without touching it; one that is being changed may err.
+
+    Raises ``GalleryError`` when it is no gallery or cannot be read.
+    """
+    with translated(path):
+        _require_file(path)
+        uri = path.absolute().as_uri() + "?mode=ro&immutable=1"
+        with closing(sqlite3.connect(uri, uri=True)) as db:
+            _check_version(db, path)
+            found = db.execute("SELECT count(*) FROM setting WHERE key = 'key'").fetchone()
+    return found[0] > 0
+
+
 def pragma(db: sqlite3.Connection, text: str):
     """Run a pragma and return its first value."""
     return db.execute(f"PRAGMA {text}").fetchone()[0]
 
 
-def _check(db: sqlite3.Connection, path: Path) -> None:
+def _check_version(db: sqlite3.Connection, path: Path) -> int:
     if pragma(db, "application_id") != APPLICATION_ID:
         raise GalleryFormatError(
             f"{path} is a database of another program: give the path of a gallery, or one that "
@@ -156,21 +172,28 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
             f"gallery {path} has schema version {version}, this edgeface reads 1 and "
             f"{SCHEMA_VERSION}: {what}; nothing was changed"
         )
+    return version
+
+
+def _check(db: sqlite3.Connection, path: Path) -> None:
+    version = _check_version(db, path)
     verdict = pragma(db, "quick_check(1)")
     if verdict != "ok":
         raise GalleryFormatError(damaged(path, " ".join(verdict.split())))
-    if (
-        dict(db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
-        != _SCHEMAS[version]
-    ):
+    found = dict(db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+    if found != _SCHEMAS[version]:
         raise GalleryFormatError(damaged(path, "its tables are not those of a gallery"))
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _require_file(path: Path) -> None:
     if path.stat().st_size == 0:
         raise GalleryFormatError(damaged(path, "0 bytes"))
     if not path.is_file():
         raise GalleryFormatError(f"{path} is not a regular file: give the path of a gallery")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    _require_file(path)
     return sqlite3.connect(
         path.as_uri() + "?mode=rw",  # never creates: that is for `create_database`
         uri=True,

@@ -8,9 +8,11 @@ from edgeface.board import Board
 from edgeface.board_cpu import read_cpu_info
 from edgeface.board_root import board_root
 from edgeface.board_sensors import Sensors
+from edgeface.cli_store import configured_gallery
 from edgeface.doctor import machine, models, software
 from edgeface.doctor.camera import check_cameras
 from edgeface.doctor.finding import FAIL, OK, Finding
+from edgeface.doctor.gallery import check_gallery
 from edgeface.doctor.npu import check_npu
 from edgeface.errors import BoardError
 
@@ -32,6 +34,7 @@ def examine(bundle: str | None = None, *, public_key: str | None = None) -> list
         machine.check_disk(root),
         machine.check_clock(),
         *check_cameras(root),
+        check_gallery(configured_gallery()),
     ]
     try:
         board = Board.detect()
