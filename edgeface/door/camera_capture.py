@@ -148,22 +148,30 @@ def _time_limits(settings: CameraSettings) -> list[int]:
 
 def _ask(opened: cv2.VideoCapture, settings: CameraSettings) -> str:
     """Ask a device for what is set, and say what it did not grant."""
-    if settings.pixel_format:
-        code = cv2.VideoWriter.fourcc(*settings.pixel_format)
-        opened.set(cv2.CAP_PROP_FOURCC, code)  # first: sizes and rates depend on it
-    refused = []
-    for name, key in _WANTED.items():
-        wanted = getattr(settings, name)
-        if wanted is None:
-            continue
-        opened.set(key, wanted)
-        got = opened.get(key)
-        if abs(got - wanted) > 0.01 * wanted:
-            refused.append(f"{name} {wanted:g} asked, {got:g} given")
-    return ", ".join(refused)
+    asked = {name: _number(getattr(settings, name)) for name in _WANTED}
+    asked = {name: value for name, value in asked.items() if value is not None}
+    for name, value in asked.items():
+        opened.set(_WANTED[name], value)
+    given = {name: opened.get(_WANTED[name]) for name in asked}  # width counts once height is set
+    return ", ".join(
+        f"{name} {_text(name, value)} asked, {_text(name, given[name])} given"
+        for name, value in asked.items()
+        if abs(given[name] - value) > 0.01 * value
+    )
 
 
-_WANTED = {
+def _number(setting: str | float | None) -> float | None:
+    return cv2.VideoWriter.fourcc(*setting) if isinstance(setting, str) else setting
+
+
+def _text(name: str, value: float) -> str:
+    if name != "pixel_format":
+        return f"{value:g}"
+    return int(value).to_bytes(4, "little").decode("latin-1") if value > 0 else "none"
+
+
+_WANTED = {  # the format first: sizes and rates depend on it
+    "pixel_format": cv2.CAP_PROP_FOURCC,
     "width": cv2.CAP_PROP_FRAME_WIDTH,
     "height": cv2.CAP_PROP_FRAME_HEIGHT,
     "fps": cv2.CAP_PROP_FPS,

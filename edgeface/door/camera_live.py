@@ -133,7 +133,8 @@ class LiveFeed:
     def _play(self, capture: Capture) -> str | None:
         with self._changed:
             self._health = replace(self._health, asked=capture.asked)
-        stamps, started = Stamps(), self._clock()
+        stamps = Stamps(same_clock=self._source.kind == "device")
+        started = self._clock()
         warm_up = 0 if self._source.ends else self._settings.warm_up_frames
         while not self._stop.is_set():
             picture = capture.read()

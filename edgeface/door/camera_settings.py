@@ -37,6 +37,8 @@ class CameraSettings:
     def __post_init__(self) -> None:
         if self.rotate not in TURNS:
             raise ValueError(f"rotate is {self.rotate!r}; expected one of {TURNS} degrees")
+        if (self.width is None) != (self.height is None):
+            raise ValueError("width and height go together; set both, or leave both to the device")
         if self.reconnect_limit_s < self.reconnect_first_s:
             raise ValueError(
                 f"reconnect_limit_s is {self.reconnect_limit_s}, below reconnect_first_s "

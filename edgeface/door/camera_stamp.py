@@ -7,6 +7,7 @@ GAP_S = 30.0  # a stream's time that leaps further ahead of ours is a new stream
 CALM_S = 0.5  # so long the least delay must not fall ...
 CALM_FALL_S = 0.02  # ... by more than this, until it is taken for the way's own
 LONGEST_S = 5.0  # but no longer: there are cameras whose clock runs wrong
+OURS_S = 10.0  # a first frame that is at most so old by our own clock was stamped with it
 
 
 class Stamps:
@@ -17,14 +18,21 @@ class Stamps:
     while a stream was being opened comes in a rush, and the least delay falls with each frame:
     until it is calm, their age is not known. Not for several threads.
 
+    Parameters
+    ----------
+    same_clock
+        Whether the stream's time may be our own clock's, as that of V4L2 devices is; then nothing
+        is reckoned.
+
     Attributes
     ----------
     settled
         Whether it is known. It stays so.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, same_clock: bool = False) -> None:
         self.settled = False
+        self._same_clock: bool | None = None if same_clock else False  # None: to be seen
         self._started: float | None = None
         self._calm = (0.0, 0.0)  # since when, and the least delay then
         self._least: float | None = None  # delay, in seconds, up to a constant
@@ -44,6 +52,11 @@ class Stamps:
         if position is None:
             self._least, self.settled = None, True
             return now
+        if self._same_clock is None:
+            self._same_clock = 0 <= now - position <= OURS_S
+        if self._same_clock:
+            self.settled = True
+            return min(now, position)
         delay = now - position
         if self._least is None or not self._continues(position, now):
             self._least = delay

@@ -68,6 +68,19 @@ def test_an_hour_of_a_drifting_clock_makes_no_frame_old(rate: float) -> None:
     assert now + 0.04 - captured < 0.01
 
 
+def test_a_device_that_stamps_with_our_clock_is_believed_from_its_first_frame() -> None:
+    stamps = Stamps(same_clock=True)
+    assert stamps.captured(999.9, now=1000.0) == 999.9 and stamps.settled
+    assert stamps.captured(998.0, now=1000.1) == 998.0
+    assert stamps.captured(2000.0, now=1000.2) == 1000.2
+
+
+def test_a_device_that_stamps_with_another_clock_is_reckoned_like_a_stream() -> None:
+    stamps = Stamps(same_clock=True)
+    assert stamps.captured(1.7e9, now=1000.0) == 1000.0 and not stamps.settled
+    assert stamps.captured(1.7e9 + 1, now=1003.0) == pytest.approx(1001.0, abs=0.01)
+
+
 @given(st.lists(st.tuples(seconds, st.one_of(st.none(), seconds)), max_size=50))
 def test_no_frame_is_from_the_future(steps: list[tuple[float, float | None]]) -> None:
     stamps, now = Stamps(), 0.0

@@ -37,7 +37,7 @@ def open_rtsp(url: str, **settings: object) -> Camera:
 
 def test_frames_come_fresh_and_at_the_cameras_rate(server: RtspServer) -> None:
     with open_rtsp(server.url()) as camera:
-        frames = [camera.read(8) for _ in range(35)]
+        frames = [camera.read(8) for _ in range(25)]
         health = camera.health()
     assert frames[-1].image.shape == (240, 320, 3)
     assert 22 < health.fps < 28 and health.state == "live" and health.width == 320
@@ -75,16 +75,18 @@ def test_what_a_stalled_network_held_back_is_old_and_never_given(server: RtspSer
                 camera.read(8)
             proxy.hold(1.5)
             ages = []
-            deadline = time.monotonic() + 3
-            while time.monotonic() < deadline:
+            deadline = time.monotonic() + 8
+            while camera.health().late < 15 or len(ages) < 10:
+                assert time.monotonic() < deadline, "what was held back never came"
                 try:
                     frame = camera.read(0.2)
                 except CameraError:
                     continue
                 ages.append(camera.now() - frame.captured)
+            camera.read(8)
             health = camera.health()
     assert ages and max(ages) <= 0.35
-    assert health.reconnects == 0 and health.late >= 15, "what was held back came after all"
+    assert health.reconnects == 0
 
 
 def test_a_wrong_password_is_a_fault_that_shows_neither_user_nor_password(

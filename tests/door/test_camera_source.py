@@ -103,6 +103,8 @@ def test_every_setting_is_described_and_has_the_default_that_is_told() -> None:
 def test_settings_that_contradict_each_other_are_refused() -> None:
     with pytest.raises(ValueError, match="below reconnect_first_s"):
         CameraSettings(reconnect_first_s=5, reconnect_limit_s=1)
+    with pytest.raises(ValueError, match="width and height go together"):
+        CameraSettings(width=640)
 
 
 def test_a_camera_opens_from_its_table(tmp_path: Path) -> None:
