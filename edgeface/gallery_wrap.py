@@ -15,7 +15,7 @@ from edgeface.gallery_cipher import KEY_BYTES, Sealed, UnsealError, derive, desc
 from edgeface.gallery_key import GalleryKey
 from edgeface.schema import JsonError, first_problem, parse_json
 
-# 32 MB and a third of a second on a desktop: a board has both, and an attacker pays it per guess.
+# 32 MB and half a second on a desktop: a board has both, and an attacker pays it per guess.
 _SCRYPT = {"n": 1 << 15, "r": 8, "p": 3}
 _SCHEMA = {
     "type": "object",
