@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from edgeface.bundle import Bundle
+from edgeface.cli import main
 from edgeface.errors import BundleFormatError, BundleIncompatibleError, BundleIntegrityError
 from edgeface.face import Face
 from edgeface.liveness import live_scores
@@ -82,6 +84,30 @@ def test_equal_frames_give_equal_scores_from_any_thread(
     with ThreadPoolExecutor(4) as pool:
         scores = list(pool.map(lambda _: live.live_score(astronaut_bgr.copy(), face), range(12)))
     assert len(set(scores)) == 1
+
+
+def test_info_and_selftest_speak_of_liveness(capsys) -> None:
+    assert main(["info", "--json"]) == 0
+    stage = json.loads(capsys.readouterr().out)["bundle"]["stages"]["liveness"]
+    assert 0 < stage["threshold"] < 1 and stage["bpcer"] == 0.05
+    assert main(["info"]) == 0
+    assert "weak evidence" in capsys.readouterr().out
+    assert main(["selftest", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["liveness_error"] < 0.02
+
+
+def test_selftest_of_a_bundle_without_liveness_passes_and_does_not_name_it(
+    live: Pipeline, tmp_path, capsys
+) -> None:
+    path = _without_stage(live.bundle, tmp_path / "before.efb")
+    assert main(["selftest", "--bundle", str(path), "--json"]) == 0
+    assert "liveness_error" not in json.loads(capsys.readouterr().out)
+
+
+def test_card_says_that_it_was_never_measured_on_real_attacks(live: Pipeline) -> None:
+    card = " ".join(live.bundle.read("MODEL_CARD.md").decode().split())
+    assert "never measured on a public attack set, nor on a real presentation attack beyond" in card
+    assert "One RGB frame is weak evidence" in card
 
 
 def test_selftest_measures_liveness_only_where_it_is_open(
