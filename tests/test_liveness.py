@@ -12,7 +12,12 @@ import pytest
 
 from edgeface.bundle import Bundle
 from edgeface.cli import main
-from edgeface.errors import BundleFormatError, BundleIncompatibleError, BundleIntegrityError
+from edgeface.errors import (
+    BundleFormatError,
+    BundleIncompatibleError,
+    BundleIntegrityError,
+    InferenceError,
+)
 from edgeface.face import Face
 from edgeface.liveness import live_scores
 from edgeface.liveness_view import cut_view, view_square
@@ -138,6 +143,12 @@ def test_network_that_says_the_same_of_every_face_is_refused(
 ) -> None:
     path = _with_network(live.bundle, tmp_path / "constant.efb", _constant_logit(logit))
     with pytest.raises(BundleIntegrityError, match="live score is off by"):
+        Pipeline.open(path, liveness=True)
+
+
+def test_network_that_gives_nan_is_refused(live: Pipeline, tmp_path) -> None:
+    path = _with_network(live.bundle, tmp_path / "nan.efb", _constant_logit(np.nan))
+    with pytest.raises(InferenceError, match="liveness"):
         Pipeline.open(path, liveness=True)
 
 
