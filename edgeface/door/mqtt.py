@@ -1,0 +1,282 @@
+"""Tells an MQTT broker, and Home Assistant, of every decision and alarm.
+
+It only tells: it subscribes to nothing, so no message on any topic opens the door.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import edgeface
+from edgeface.door import sender_settings
+from edgeface.door.actuator import Actuator
+from edgeface.door.event import Alarm, Decision, Event, Moment
+from edgeface.door.mqtt_discovery import ALARMS, HEALTH, Topics, discovery
+from edgeface.door.mqtt_link import Broker, MqttLink, Publication
+from edgeface.door.sender_message import encoded, message_of
+from edgeface.door.sender_queue import Backoff, SenderQueue, SenderState
+from edgeface.door.sender_tls import tls_context
+from edgeface.errors import DoorError
+
+_LEVEL = "^[^+#/\\x00-\\x1f]{1,64}$"
+SETTINGS = sender_settings.table(
+    "mqtt",
+    {
+        "host": {
+            "type": "string",
+            "pattern": "[A-Za-z0-9._:-]{1,253}",
+            "description": "the broker's name or address",
+        },
+        "port": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 65535,
+            "description": "the broker's port; 8883, without TLS 1883",
+        },
+        "ca_file": sender_settings.path("PEM file of who may sign the broker; the system's"),
+        "allow_plain": {
+            "type": "boolean",
+            "description": "true connects without TLS: everybody on the way reads, the password "
+            "too; false",
+        },
+        "username": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 256,
+            "description": "who we are to the broker; nobody",
+        },
+        "password_file": sender_settings.path(
+            "file with the password of username; a path or credential:NAME"
+        ),
+        "client_id": {
+            "type": "string",
+            "pattern": "^[A-Za-z0-9_-]{1,64}$",
+            "description": 'differs for each client of the broker; "edgeface-" and the door',
+        },
+        "prefix": {
+            "type": "string",
+            "pattern": _LEVEL,
+            "description": 'topics are PREFIX/DOOR/...; "edgeface"',
+        },
+        "discovery_prefix": {
+            "type": "string",
+            "pattern": f"|{_LEVEL}",
+            "description": 'of Home Assistant; "" tells it nothing; "homeassistant"',
+        },
+        "keepalive_s": {
+            "type": "integer",
+            "minimum": 5,
+            "maximum": 3600,
+            "description": "seconds; after 1.5 times this the broker says that we are offline; 30",
+        },
+        "timeout_s": sender_settings.seconds(0.5, 60, "for connecting and for one message; 10"),
+        "longest_pause_s": sender_settings.seconds(1, 3600, "between tries to connect; 30"),
+        "queue": sender_settings.QUEUE,
+        "door": sender_settings.DOOR,
+        "send_names": sender_settings.SEND_NAMES,
+    },
+    required=("host",),
+)
+_RETRY = Backoff(first_s=0.1, longest_s=1.0)  # of messages; connecting has longer pauses
+
+
+class Mqtt(Actuator):
+    """Publishes events as they come, and keeps a retained state of the door.
+
+    Parameters
+    ----------
+    broker
+        Where to.
+    name, door
+        Of this actuator in logs, and of the door in topics: letters, digits, - and _.
+    prefix
+        First level of the door's topics.
+    discovery_prefix
+        Home Assistant's; None tells it nothing.
+    queue
+        How many messages may wait while the broker is away; the oldest give way.
+    send_names
+        Whether messages say who it was.
+    clock
+        Seconds of a monotonic clock.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        *,
+        name: str = "mqtt",
+        door: str = "door",
+        prefix: str = "edgeface",
+        discovery_prefix: str | None = "homeassistant",
+        queue: int = 1000,
+        send_names: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name, self.must_work = name, False
+        self.topics = Topics(f"{prefix}/{door}")
+        self._door, self._send_names, self._discovery_prefix = door, send_names, discovery_prefix
+        self._lock = threading.Lock()
+        self._locks_again: float | None = None
+        self._state: dict[str, Any] = {"released": "OFF", "reason": None, "at": None}
+        self._alarms = dict.fromkeys(ALARMS, "OFF")
+        self._health: dict[str, float] = {}
+        self._link = MqttLink(
+            broker, availability_topic=self.topics.availability, greeting=self._greeting
+        )
+        self._queue: SenderQueue[Publication | str] = SenderQueue(
+            self._deliver,
+            name=name,
+            most=queue,
+            patience_s=2 * broker.timeout_s + 5,
+            backoff=_RETRY,
+            clock=clock,
+        )
+
+    @classmethod
+    def from_settings(cls, table: Mapping[str, Any], *, base: Path) -> Mqtt:
+        """Open what an ``[[actuators]]`` table of kind "mqtt" says.
+
+        Raises
+        ------
+        DoorError
+            No TLS without `allow_plain`, a CA or password file that cannot be used, or paho-mqtt
+            is not installed.
+        """
+        name = table.get("name", "mqtt")
+        door = table.get("door", name)
+        prefix = table.get("discovery_prefix", "homeassistant")
+        return cls(
+            _broker(table, base=base, client_id=table.get("client_id", f"edgeface-{door}")),
+            name=name,
+            door=door,
+            prefix=table.get("prefix", "edgeface"),
+            discovery_prefix=prefix or None,
+            queue=table.get("queue", 1000),
+            send_names=table.get("send_names", False),
+        )
+
+    def handle(self, output: Decision | Alarm) -> None:
+        """Queue it; an ActuatorError after `close`."""
+        message = message_of(output, door=self._door, send_names=self._send_names)
+        with self._lock:
+            if isinstance(output, Alarm):
+                changed = self.topics.alarms
+                self._alarms[output.kind] = "ON" if output.active else "OFF"
+            else:
+                changed = self.topics.state
+                self._state.update({key: message[key] for key in ("reason", "at", "person")})
+                if output.opens:
+                    self._state["released"] = "ON"
+                    self._locks_again = output.moment.monotonic + output.pulse_s
+        self._queue.put(Publication(self.topics.event, encoded(message)))
+        self._queue.put(changed)
+
+    def poll(self, moment: Moment) -> tuple[Event, ...]:
+        """Tell that the release is over when its time is; a broker reports nothing to the door."""
+        with self._lock:
+            over = self._locks_again is not None and moment.monotonic >= self._locks_again
+            if over:
+                self._locks_again, self._state["released"] = None, "OFF"
+        if over:
+            self._queue.put(self.topics.state)
+        return ()
+
+    def tell_health(self, **figures: float) -> None:
+        """Publish figures of the board; Home Assistant gets a sensor for each.
+
+        Parameters
+        ----------
+        figures
+            Any of `edgeface.door.mqtt_discovery.HEALTH`: temperature_c, frames_per_s, frame_age_s,
+            memory_mb, people, messages_dropped. Others are a ValueError.
+        """
+        unknown = sorted(set(figures) - set(HEALTH))
+        if unknown:
+            raise ValueError(f"no such figures: {unknown}; expected some of {sorted(HEALTH)}")
+        with self._lock:
+            new = set(figures) - set(self._health)
+            self._health.update(figures)
+        for message in self._discovery() if new else ():
+            self._queue.put(message)
+        self._queue.put(self.topics.health)
+
+    def fault(self) -> str | None:
+        """Return why messages do not get through now, or None."""
+        problem = self._link.problem()
+        return self._queue.fault() or (problem and f"{self.name}: {problem}")
+
+    def state(self) -> SenderState:
+        """Return how many messages were delivered, dropped and refused, and how many wait."""
+        return self._queue.state()
+
+    def delays_s(self) -> tuple[float, ...]:
+        """Return how long each of the last messages took from `handle` to the acknowledgement."""
+        return self._queue.delays_s()
+
+    def close(self) -> None:
+        """Send what waits for up to two seconds, say that the door is offline, and disconnect."""
+        self._queue.close(drain_s=0.0 if self._link.problem() else 2.0)
+        self._link.close()
+
+    def _deliver(self, item: Publication | str) -> None:
+        """Publish an event as it was queued, or what a retained topic holds by now.
+
+        So a release that was over before the broker came back is never told as if it were now.
+        """
+        message = item if isinstance(item, Publication) else self._retained(item)
+        self._link.publish(message, closing=lambda: self._queue.closing)
+
+    def _retained(self, topic: str) -> Publication:
+        with self._lock:
+            now = {
+                self.topics.state: self._state,
+                self.topics.alarms: self._alarms,
+                self.topics.health: self._health,
+            }
+            return Publication(topic, encoded(now[topic]), retain=True)
+
+    def _greeting(self) -> list[Publication]:
+        told = [self.topics.state, self.topics.alarms, *([self.topics.health] * bool(self._health))]
+        return [*self._discovery(), *(self._retained(topic) for topic in told)]
+
+    def _discovery(self) -> list[Publication]:
+        if self._discovery_prefix is None:
+            return []
+        found = discovery(
+            self.topics,
+            door=self._door,
+            version=edgeface.__version__,
+            prefix=self._discovery_prefix,
+            send_names=self._send_names,
+            health=sorted(self._health),
+        )
+        return list(found)
+
+
+def _broker(table: Mapping[str, Any], *, base: Path, client_id: str) -> Broker:
+    plain = table.get("allow_plain", False)
+    if plain and "ca_file" in table:
+        raise DoorError("mqtt: allow_plain = true and ca_file exclude each other; remove one")
+    if "password_file" in table and "username" not in table:
+        raise DoorError("mqtt: password_file without username; add username")
+    ca_file = base / table["ca_file"] if "ca_file" in table else None
+    password = None
+    if "password_file" in table:
+        found = sender_settings.secret_setting(table, "password_file", base=base)
+        password = found.rstrip(b"\r\n")
+    return Broker(
+        host=table["host"],
+        port=table.get("port", 1883 if plain else 8883),
+        tls=None if plain else tls_context(ca_file),
+        client_id=client_id,
+        username=table.get("username"),
+        password=password,
+        keepalive_s=table.get("keepalive_s", 30),
+        timeout_s=table.get("timeout_s", 10.0),
+        longest_pause_s=table.get("longest_pause_s", 30.0),
+    )

@@ -1,0 +1,158 @@
+"""What Home Assistant is told of a door, so that its entities appear by themselves.
+
+Keys are those of Home Assistant's documentation (MQTT discovery; event, binary_sensor and sensor).
+A door is no `lock` there: that entity needs a command topic, and nothing on a bus opens this door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from edgeface.door.event import Reason
+from edgeface.door.mqtt_link import Publication
+from edgeface.door.sender_message import EVENT_TYPES, encoded
+
+# Kind of alarm: its name, its device class.
+ALARMS = {
+    "held_open": ("Held open", "problem"),
+    "forced": ("Forced", "safety"),
+    "tamper": ("Tamper", "tamper"),
+    "duress": ("Duress", "safety"),
+    "locked_out": ("Locked out", "problem"),
+    "fault": ("Fault", "problem"),
+}
+# What may be told of the door's health: name, unit, device class.
+HEALTH: dict[str, tuple[str, str | None, str | None]] = {
+    "temperature_c": ("Temperature", "°C", "temperature"),
+    "frames_per_s": ("Frames", "fps", None),
+    "frame_age_s": ("Frame age", "s", "duration"),
+    "memory_mb": ("Memory", "MB", "data_size"),
+    "people": ("People enrolled", None, None),
+    "messages_dropped": ("Messages dropped", None, None),
+}
+
+
+@dataclass(frozen=True)
+class Topics:
+    """Where a door publishes. Everything but `event` is retained."""
+
+    base: str
+
+    @property
+    def availability(self) -> str:
+        """"online" or "offline"."""
+        return f"{self.base}/availability"
+
+    @property
+    def event(self) -> str:
+        """Each decision and alarm, as JSON."""
+        return f"{self.base}/event"
+
+    @property
+    def state(self) -> str:
+        """The last decision, and whether the door is released now."""
+        return f"{self.base}/state"
+
+    @property
+    def alarms(self) -> str:
+        """Which alarms are active."""
+        return f"{self.base}/alarms"
+
+    @property
+    def health(self) -> str:
+        """Figures of the board."""
+        return f"{self.base}/health"
+
+
+def discovery(
+    topics: Topics,
+    *,
+    door: str,
+    version: str,
+    prefix: str,
+    send_names: bool,
+    health: Iterable[str],
+) -> Iterator[Publication]:
+    """Yield the retained configuration messages of a door's entities.
+
+    Parameters
+    ----------
+    topics
+        Where the door publishes.
+    door
+        Its name: letters, digits, - and _.
+    version
+        Of edgeface.
+    prefix
+        Home Assistant's discovery prefix.
+    send_names
+        Whether there is an entity that says who came last.
+    health
+        Which of `HEALTH` the door tells.
+    """
+    common = {
+        "availability_topic": topics.availability,
+        "qos": 1,
+        "device": {
+            "identifiers": [f"edgeface_{door}"],
+            "name": door,
+            "manufacturer": "edgeface",
+            "model": "door",
+            "sw_version": version,
+        },
+        "origin": {"name": "edgeface", "sw_version": version},
+    }
+    for component, key, entity in _entities(topics, send_names=send_names, health=health):
+        config = {**entity, **common, "unique_id": f"edgeface_{door}_{key}"}
+        yield Publication(f"{prefix}/{component}/{door}/{key}/config", encoded(config), retain=True)
+
+
+def _entities(
+    topics: Topics, *, send_names: bool, health: Iterable[str]
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield component, key and configuration of each entity."""
+    yield "event", "access", {
+        "name": "Access",
+        "state_topic": topics.event,
+        "event_types": list(EVENT_TYPES),
+    }
+    # Device class "lock": on is unlocked.
+    yield "binary_sensor", "released", {
+        "name": "Released",
+        "device_class": "lock",
+        **_value(topics.state, "released"),
+    }
+    yield "sensor", "reason", {
+        "name": "Last decision",
+        "device_class": "enum",
+        "options": [reason.value for reason in Reason],
+        **_value(topics.state, "reason"),
+    }
+    yield "sensor", "decided_at", {
+        "name": "Last decided",
+        "device_class": "timestamp",
+        **_value(topics.state, "at"),
+    }
+    if send_names:
+        yield "sensor", "person", {"name": "Last person", **_value(topics.state, "person")}
+    for kind, (name, device_class) in ALARMS.items():
+        entity = {"name": name, "device_class": device_class, **_value(topics.alarms, kind)}
+        yield "binary_sensor", kind, entity
+    for key in health:
+        yield "sensor", key, {**_health(key), **_value(topics.health, key)}
+
+
+def _value(topic: str, key: str) -> dict[str, str]:
+    return {"state_topic": topic, "value_template": f"{{{{ value_json.{key} }}}}"}
+
+
+def _health(key: str) -> dict[str, Any]:
+    name, unit, device_class = HEALTH[key]
+    entity = {"name": name, "entity_category": "diagnostic", "state_class": "measurement"}
+    if unit:
+        entity["unit_of_measurement"] = unit
+    if device_class:
+        entity["device_class"] = device_class
+    return entity

@@ -1,0 +1,119 @@
+"""One HTTP POST with one time limit for all of it, and no redirects."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from edgeface.door.sender_queue import DeliveryError
+from edgeface.door.sender_tls import tls_context
+from edgeface.errors import DoorError
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a webhook goes to.
+
+    Attributes
+    ----------
+    host, port, path
+        Of the URL; the path with its query.
+    tls
+        How the server is checked; None is plain HTTP.
+    timeout_s
+        For one request, seconds.
+    """
+
+    host: str
+    port: int
+    path: str
+    tls: ssl.SSLContext | None
+    timeout_s: float
+
+    @classmethod
+    def of(
+        cls,
+        url: str,
+        *,
+        timeout_s: float = 5.0,
+        ca_file: Path | None = None,
+        allow_plain_http: bool = False,
+    ) -> Target:
+        """Return the target of a URL; a DoorError says what is wrong with it."""
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise DoorError(f"url {url!r}: {error}; expected https://host/path") from error
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            raise DoorError(f"url {url!r}: expected https://host/path, without user or password")
+        plain = parts.scheme == "http"
+        if plain and not allow_plain_http:
+            raise DoorError(
+                f"url {url!r} is not encrypted: use https://, or say allow_plain_http = true "
+                "where nobody else is on the network"
+            )
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        tls = None if plain else tls_context(ca_file)
+        return cls(parts.hostname, port or (80 if plain else 443), path, tls, timeout_s)
+
+
+def post(target: Target, body: bytes, *, headers: Mapping[str, str]) -> int:
+    """Send one request and return the answer's status; what follows it is not read.
+
+    Raises
+    ------
+    DeliveryError
+        No answer: refused, not trusted, cut off, or not within the time; try again.
+    """
+    with closing(_connection(target)) as connection:
+        try:
+            connection.connect()
+            with _time_limit(connection.sock, target.timeout_s):
+                connection.request("POST", target.path, body=body, headers=dict(headers))
+                return connection.getresponse().status
+        except (OSError, http.client.HTTPException) as error:
+            raise DeliveryError(_reason(error, target), again=True) from error
+
+
+def _connection(target: Target) -> http.client.HTTPConnection:
+    if target.tls is None:
+        return http.client.HTTPConnection(target.host, target.port, timeout=target.timeout_s)
+    return http.client.HTTPSConnection(
+        target.host, target.port, timeout=target.timeout_s, context=target.tls
+    )
+
+
+@contextmanager
+def _time_limit(connection: socket.socket, limit_s: float) -> Iterator[None]:
+    """Cut the connection after a time, also from a server that sends a byte now and then."""
+
+    def cut() -> None:
+        try:
+            connection.shutdown(socket.SHUT_RDWR)
+        except OSError:  # it ended by itself meanwhile
+            return
+
+    timer = threading.Timer(limit_s, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _reason(error: Exception, target: Target) -> str:
+    place = f"{target.host}:{target.port}"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"{place}: its certificate is not trusted: {error.verify_message}; see ca_file"
+    if isinstance(error, TimeoutError):
+        return f"{place}: no answer within {target.timeout_s:g} s"
+    return f"{place}: no answer: {type(error).__name__}: {error}"
