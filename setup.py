@@ -65,7 +65,14 @@ DEMO = ["scikit-image", "matplotlib"]  # the photos that come with them
 BUILD = ["setuptools>=68", "wheel", "pybind11>=2.12", "cmake>=3.18"]  # as in pyproject.toml
 WHEELS = [*BUILD, "ziglang==0.17.*", "auditwheel>=6.1"]  # python -m boards wheels
 SIGNING = ["cryptography>=42"]  # boards too, where a public key is configured
-DOOR = [*SIGNING, "gpiod>=2.1", "tzdata"]  # what a door runs with beside edgeface itself
+DOOR = [  # what a door runs with beside edgeface itself
+    *SIGNING,
+    "gpiod>=2.1",
+    "tzdata",
+    "paho-mqtt>=2",
+    "libosdp>=3.2.9; python_version >= '3.10'",
+    "libosdp==3.2.0; python_version < '3.10'",  # the last for Python 3.9
+]
 BOARDS = ["packaging", "pip"]  # the host side of boards/, which is not installed
 TEST = [
     "pytest>=8",

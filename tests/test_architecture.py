@@ -94,6 +94,8 @@ LAZY_PACKAGES = {
     "toml": {"tomli"},
     **dict.fromkeys(("signature", "gallery_cipher", "door.audit*"), {"cryptography"}),
     "door.relay*": {"gpiod"},
+    "door.mqtt*": {"paho"},
+    "door.osdp*": {"osdp", "osdp_sys"},
     "demo": {"skimage", "matplotlib"},
 }
 FORBIDDEN = {"torch", "onnx", "export", "boards", "timm", "tests"}

@@ -71,7 +71,7 @@ class Callback(Actuator):
     def _call(self, output: Decision | Alarm) -> None:
         try:
             self._function(output)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's code may raise anything
+        except (Exception, SystemExit) as error:
             # The type only: the text may hold who it was about.
             text = f"the function raised {type(error).__name__}"
             raise DeliveryError(text, again=False) from error

@@ -42,7 +42,7 @@ class Topics:
 
     @property
     def availability(self) -> str:
-        """"online" or "offline"."""
+        """ "online" or "offline"."""
         return f"{self.base}/availability"
 
     @property
@@ -113,28 +113,44 @@ def _entities(
     topics: Topics, *, send_names: bool, health: Iterable[str]
 ) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield component, key and configuration of each entity."""
-    yield "event", "access", {
-        "name": "Access",
-        "state_topic": topics.event,
-        "event_types": list(EVENT_TYPES),
-    }
+    yield (
+        "event",
+        "access",
+        {
+            "name": "Access",
+            "state_topic": topics.event,
+            "event_types": list(EVENT_TYPES),
+        },
+    )
     # Device class "lock": on is unlocked.
-    yield "binary_sensor", "released", {
-        "name": "Released",
-        "device_class": "lock",
-        **_value(topics.state, "released"),
-    }
-    yield "sensor", "reason", {
-        "name": "Last decision",
-        "device_class": "enum",
-        "options": [reason.value for reason in Reason],
-        **_value(topics.state, "reason"),
-    }
-    yield "sensor", "decided_at", {
-        "name": "Last decided",
-        "device_class": "timestamp",
-        **_value(topics.state, "at"),
-    }
+    yield (
+        "binary_sensor",
+        "released",
+        {
+            "name": "Released",
+            "device_class": "lock",
+            **_value(topics.state, "released"),
+        },
+    )
+    yield (
+        "sensor",
+        "reason",
+        {
+            "name": "Last decision",
+            "device_class": "enum",
+            "options": [reason.value for reason in Reason],
+            **_value(topics.state, "reason"),
+        },
+    )
+    yield (
+        "sensor",
+        "decided_at",
+        {
+            "name": "Last decided",
+            "device_class": "timestamp",
+            **_value(topics.state, "at"),
+        },
+    )
     if send_names:
         yield "sensor", "person", {"name": "Last person", **_value(topics.state, "person")}
     for kind, (name, device_class) in ALARMS.items():

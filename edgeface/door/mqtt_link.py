@@ -1,4 +1,4 @@
-"""The connection to an MQTT broker, by paho-mqtt: it comes back by itself, and subscribes to nothing."""
+"""The connection to an MQTT broker, by paho-mqtt: it comes back, and subscribes to nothing."""
 
 from __future__ import annotations
 
@@ -152,9 +152,7 @@ class MqttLink:
         return client
 
     def _handed_over(self, message: Publication) -> Any:
-        info = self._client.publish(
-            message.topic, message.payload, qos=_QOS, retain=message.retain
-        )
+        info = self._client.publish(message.topic, message.payload, qos=_QOS, retain=message.retain)
         if info.rc == _paho().MQTT_ERR_NO_CONN:
             # paho has it all the same, and sends it after the next connection; with this code it
             # would refuse to say when.

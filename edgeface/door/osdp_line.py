@@ -43,9 +43,7 @@ class SerialLine:
 
     id = 0  # libosdp asks for it
 
-    def __init__(
-        self, path: Path, *, baud: int, address: int, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, path: Path, *, baud: int, address: int, clock: Callable[[], float]) -> None:
         self.broken: str | None = None
         self.answered_at: float | None = None
         self._clock, self._framer = clock, Framer(address=address)

@@ -8,7 +8,6 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -39,9 +38,7 @@ class Broker:
         self.certificates, self.port = certificates, _free_port()
         self._log, self._config = folder / "log", folder / "mosquitto.conf"
         users = folder / "users"
-        subprocess.run(
-            ["mosquitto_passwd", "-b", "-c", str(users), USER, PASSWORD], check=True
-        )
+        subprocess.run(["mosquitto_passwd", "-b", "-c", str(users), USER, PASSWORD], check=True)
         users.chmod(0o600)
         self._config.write_text(
             f"listener {self.port} 127.0.0.1\nuser {_me()}\nallow_anonymous false\n"

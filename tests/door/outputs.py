@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
@@ -52,8 +53,11 @@ def wait_until(ready: Callable[[], object], *, within_s: float = 10.0) -> None:
         time.sleep(0.005)
 
 
-def percentiles(delays_s: Sequence[float]) -> str:
-    """p50 and p99 of some seconds, in milliseconds."""
+def report_delays(name: str, delays_s: Sequence[float]) -> float:
+    """Print p50 and p99 of some seconds, and return p50 in seconds."""
     ordered = sorted(delays_s)
-    p50, p99 = (1e3 * ordered[int(share * (len(ordered) - 1))] for share in (0.5, 0.99))
-    return f"p50 {p50:.2f} ms, p99 {p99:.2f} ms of {len(ordered)}"
+    p50, p99 = (ordered[int(share * (len(ordered) - 1))] for share in (0.5, 0.99))
+    sys.stdout.write(
+        f"\n{name}: p50 {1e3 * p50:.2f} ms, p99 {1e3 * p99:.2f} ms of {len(ordered)}\n"
+    )
+    return p50

@@ -13,6 +13,11 @@ from pathlib import Path
 import osdp
 import osdp_sys
 
+from edgeface.door.osdp import Osdp
+from edgeface.door.osdp_panel import Bus
+
+KEY = bytes.fromhex("00112233445566778899aabbccddeeff")
+OTHER_KEY = bytes.fromhex("a0112233445566778899aabbccddeeff")
 Noise = Callable[[bytes], bytes]
 
 
@@ -192,3 +197,8 @@ def buzz(code: int) -> dict:
         "off_count": 1,
         "rep_count": 1,
     }
+
+
+def to(panel: Panel, *, key: bytes | None = KEY, **more) -> Osdp:
+    """A door on the other end of a panel's line."""
+    return Osdp(Bus(panel.channel.device, baud=115200, **more), key=key)
