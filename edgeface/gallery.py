@@ -19,7 +19,7 @@ from edgeface.gallery_file import read_gallery_file, write_gallery_file
 from edgeface.gallery_index import Candidate, Identification, decide, rank_people, require_number
 from edgeface.gallery_keeping import GalleryKeeping
 from edgeface.gallery_key import GalleryKey
-from edgeface.gallery_person import Person, PersonRecord, now, to_person
+from edgeface.gallery_person import Person, PersonRecord, now
 from edgeface.gallery_receipt import Receipt
 from edgeface.gallery_store import GalleryStore
 from edgeface.gallery_template import (
@@ -219,11 +219,8 @@ class Gallery(GalleryKeeping):
             self._store.scrub()
 
     def people(self) -> tuple[Person, ...]:
-        """Return everybody, in order of their names."""
-        templates = self._current()
-        rows = zip(templates.people, templates.counts().tolist())
-        people = (to_person(record, templates=count) for record, count in rows)
-        return tuple(sorted(people, key=lambda person: person.name))
+        """Return everybody, in order of their names: the same tuple until the gallery changes."""
+        return self._current().listed
 
     def export_file(self, path: str | Path) -> None:
         """Write everybody with templates of this model into one file, atomically.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
@@ -61,7 +62,7 @@ def read_people(
             record = seal.open_record(uid, data)
         except (ValueError, TypeError, KeyError) as error:
             raise GalleryFormatError(damaged(path, f"person {number} is not whole")) from error
-        if seal.name_tag(record.name) != tag:
+        if not hmac.compare_digest(seal.name_tag(record.name), tag):
             raise GalleryFormatError(damaged(path, f"person {number} has another's tag"))
         people.append((number, uid, record))
     return people

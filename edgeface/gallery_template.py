@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from edgeface.gallery_person import PersonRecord, now
+from edgeface.gallery_person import Person, PersonRecord, now, to_person
 from edgeface.index import CosineIndex
 
 NAME_LIMIT = 200
@@ -37,6 +37,13 @@ class Templates:
     def names(self) -> tuple[str, ...]:
         """One entry per person."""
         return tuple(person.name for person in self.people)
+
+    @cached_property
+    def listed(self) -> tuple[Person, ...]:
+        """Everybody with the number of templates, in order of their names."""
+        counts = self.counts().tolist()
+        people = (to_person(person, templates=n) for person, n in zip(self.people, counts))
+        return tuple(sorted(people, key=lambda person: person.name))
 
     @cached_property
     def index(self) -> CosineIndex:

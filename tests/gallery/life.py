@@ -7,7 +7,9 @@ operation that was under way must have happened wholly or not at all.
 from __future__ import annotations
 
 import json
+import os
 import random
+import sys
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Callable
@@ -126,11 +128,13 @@ def do(gallery: Gallery, step: Step, state: State) -> Gallery:
     return gallery
 
 
-def live(path: Path, state: State, seed: int, tell: Callable[[bytes], object]) -> None:
-    """Go on for ever from a state, saying before each step what it is, and after it that it is."""
+def live(
+    path: Path, state: State, seed: int, tell: Callable[[bytes], object], steps: int = 1 << 30
+) -> None:
+    """Go on from a state, saying before each step what it is, and after it that it is done."""
     chance = random.Random(seed)
     gallery = open_in(state, path)
-    while True:
+    for _ in range(steps):
         step = choose(state, chance)
         tell(json.dumps(asdict(step)).encode() + b"\n")
         gallery = do(gallery, step, state)
@@ -169,3 +173,13 @@ def problem(path: Path, state: State) -> str:
 
 def _other(model: str) -> str:
     return next(other for other in MODELS if other != model)
+
+
+def main(words: list[str]) -> None:
+    """Live in a process of its own: the gallery's path, the seed, how many steps."""
+    path, seed, steps = words
+    live(Path(path), State(), int(seed), lambda data: os.write(1, data), int(steps))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

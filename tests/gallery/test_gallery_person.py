@@ -82,6 +82,15 @@ def test_other_data_is_refused_and_nothing_changed(gallery, unit, changes, kind,
     assert [own_data(person) for person in gallery.people()] == [KEPT]
 
 
+def test_people_are_the_same_tuple_until_the_gallery_changes(gallery, unit):
+    gallery.enroll("Ann", unit(1))
+    before = gallery.people()
+    gallery.identify(unit(1)[0], threshold=0.5, margin=0)
+    assert gallery.people() is before
+    gallery.describe("Ann", blocked=True)
+    assert gallery.people() is not before and gallery.people()[0].blocked
+
+
 def test_card_belongs_to_one_person(gallery, unit):
     gallery.enroll("Ann", unit(1), card=(1, 2))
     with pytest.raises(ValueError, match=r"card \(1, 2\) is that of 'Ann': give another one"):
