@@ -5,7 +5,6 @@ It only tells: it subscribes to nothing, so no message on any topic opens the do
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,8 +14,9 @@ import edgeface
 from edgeface.door import sender_settings
 from edgeface.door.actuator import Actuator
 from edgeface.door.event import Alarm, Decision, Event, Moment
-from edgeface.door.mqtt_discovery import ALARMS, HEALTH, Topics, discovery
+from edgeface.door.mqtt_discovery import Topics, discovery
 from edgeface.door.mqtt_link import Broker, MqttLink, Publication
+from edgeface.door.mqtt_state import DoorState
 from edgeface.door.sender_message import encoded, message_of
 from edgeface.door.sender_queue import Backoff, SenderQueue, SenderState
 from edgeface.door.sender_tls import tls_context
@@ -120,11 +120,7 @@ class Mqtt(Actuator):
         self.name, self.must_work = name, False
         self.topics = Topics(f"{prefix}/{door}")
         self._door, self._send_names, self._discovery_prefix = door, send_names, discovery_prefix
-        self._lock = threading.Lock()
-        self._locks_again: float | None = None
-        self._state: dict[str, Any] = {"released": "OFF", "reason": None, "at": None}
-        self._alarms = dict.fromkeys(ALARMS, "OFF")
-        self._health: dict[str, float] = {}
+        self._state = DoorState(self.topics)
         self._link = MqttLink(
             broker, availability_topic=self.topics.availability, greeting=self._greeting
         )
@@ -163,27 +159,13 @@ class Mqtt(Actuator):
     def handle(self, output: Decision | Alarm) -> None:
         """Queue it; an ActuatorError after `close`."""
         message = message_of(output, door=self._door, send_names=self._send_names)
-        with self._lock:
-            if isinstance(output, Alarm):
-                changed = self.topics.alarms
-                self._alarms[output.kind] = "ON" if output.active else "OFF"
-            else:
-                changed = self.topics.state
-                self._state.update({key: message[key] for key in ("reason", "at", "person")})
-                if output.opens:
-                    self._state["released"] = "ON"
-                    self._locks_again = output.moment.monotonic + output.pulse_s
+        changed = self._state.take(output, message=message)
         self._queue.put(Publication(self.topics.event, encoded(message)))
-        self._queue.put(changed)
+        self._tell_again(changed)
 
     def poll(self, moment: Moment) -> tuple[Event, ...]:
         """Tell that the release is over when its time is; a broker reports nothing to the door."""
-        with self._lock:
-            over = self._locks_again is not None and moment.monotonic >= self._locks_again
-            if over:
-                self._locks_again, self._state["released"] = None, "OFF"
-        if over:
-            self._queue.put(self.topics.state)
+        self._tell_again(self._state.elapse(moment))
         return ()
 
     def tell_health(self, **figures: float) -> None:
@@ -195,15 +177,10 @@ class Mqtt(Actuator):
             Any of `edgeface.door.mqtt_discovery.HEALTH`: temperature_c, frames_per_s, frame_age_s,
             memory_mb, people, messages_dropped. Others are a ValueError.
         """
-        unknown = sorted(set(figures) - set(HEALTH))
-        if unknown:
-            raise ValueError(f"no such figures: {unknown}; expected some of {sorted(HEALTH)}")
-        with self._lock:
-            new = set(figures) - set(self._health)
-            self._health.update(figures)
-        for message in self._discovery() if new else ():
-            self._queue.put(message)
-        self._queue.put(self.topics.health)
+        if self._state.take_health(figures):
+            for message in self._discovery():
+                self._queue.put(message)
+        self._tell_again(self.topics.health)
 
     def fault(self) -> str | None:
         """Return why messages do not get through now, or None."""
@@ -228,21 +205,15 @@ class Mqtt(Actuator):
 
         So a release that was over before the broker came back is never told as if it were now.
         """
-        message = item if isinstance(item, Publication) else self._retained(item)
+        message = item if isinstance(item, Publication) else self._state.publication(item)
         self._link.publish(message, closing=lambda: self._queue.closing)
 
-    def _retained(self, topic: str) -> Publication:
-        with self._lock:
-            now = {
-                self.topics.state: self._state,
-                self.topics.alarms: self._alarms,
-                self.topics.health: self._health,
-            }
-            return Publication(topic, encoded(now[topic]), retain=True)
+    def _tell_again(self, topic: str | None) -> None:
+        if topic is not None:
+            self._queue.put(topic)
 
     def _greeting(self) -> list[Publication]:
-        told = [self.topics.state, self.topics.alarms, *([self.topics.health] * bool(self._health))]
-        return [*self._discovery(), *(self._retained(topic) for topic in told)]
+        return [*self._discovery(), *self._state.publications()]
 
     def _discovery(self) -> list[Publication]:
         if self._discovery_prefix is None:
@@ -253,7 +224,7 @@ class Mqtt(Actuator):
             version=edgeface.__version__,
             prefix=self._discovery_prefix,
             send_names=self._send_names,
-            health=sorted(self._health),
+            health=self._state.health(),
         )
         return list(found)
 

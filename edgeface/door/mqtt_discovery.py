@@ -15,14 +15,16 @@ from edgeface.door.mqtt_link import Publication
 from edgeface.door.sender_message import EVENT_TYPES, encoded
 
 # Kind of alarm: its name, its device class.
-ALARMS = {
+LASTING_ALARMS = {
     "held_open": ("Held open", "problem"),
     "forced": ("Forced", "safety"),
     "tamper": ("Tamper", "tamper"),
-    "duress": ("Duress", "safety"),
     "locked_out": ("Locked out", "problem"),
     "fault": ("Fault", "problem"),
 }
+# Those without an end, which Home Assistant ends after a minute.
+MOMENTARY_ALARMS = {"duress": ("Duress", "safety"), "blocked": ("Blocked person", "safety")}
+_MINUTE_S = 60
 # What may be told of the door's health: name, unit, device class.
 HEALTH: dict[str, tuple[str, str | None, str | None]] = {
     "temperature_c": ("Temperature", "°C", "temperature"),
@@ -153,8 +155,11 @@ def _entities(
     )
     if send_names:
         yield "sensor", "person", {"name": "Last person", **_value(topics.state, "person")}
-    for kind, (name, device_class) in ALARMS.items():
+    for kind, (name, device_class) in LASTING_ALARMS.items():
         entity = {"name": name, "device_class": device_class, **_value(topics.alarms, kind)}
+        yield "binary_sensor", kind, entity
+    for kind, (name, device_class) in MOMENTARY_ALARMS.items():
+        entity = {"name": name, "device_class": device_class, **_moment(topics.event, kind)}
         yield "binary_sensor", kind, entity
     for key in health:
         yield "sensor", key, {**_health(key), **_value(topics.health, key)}
@@ -162,6 +167,12 @@ def _entities(
 
 def _value(topic: str, key: str) -> dict[str, str]:
     return {"state_topic": topic, "value_template": f"{{{{ value_json.{key} }}}}"}
+
+
+def _moment(topic: str, kind: str) -> dict[str, Any]:
+    # An empty text is no state: other events leave the sensor as it is.
+    template = f"{{{{ 'ON' if value_json.alarm | default('') == '{kind}' else '' }}}}"
+    return {"state_topic": topic, "value_template": template, "off_delay": _MINUTE_S}
 
 
 def _health(key: str) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgeface.errors import ActuatorError
+from edgeface.schema import JsonError, parse_json
 
 SIGNATURE_HEADER = "X-Edgeface-Signature"
 TIMESTAMP_HEADER = "X-Edgeface-Timestamp"
@@ -128,8 +128,8 @@ class WebhookReceiver:
                 "webhook: its signature does not hold, or its time is too far from ours; compare "
                 "the secrets and the clocks of door and receiver"
             )
-        event = json.loads(body)  # genuine, so it is our own JSON
-        return Received(event, self._known(str(event["event_id"])))
+        event = _event(body)
+        return Received(event, self._known(event["event_id"]))
 
     def _known(self, event_id: str) -> bool:
         with self._lock:
@@ -138,3 +138,14 @@ class WebhookReceiver:
             if len(self._seen) > self._remembered:
                 self._seen.popitem(last=False)
             return known
+
+
+def _event(body: bytes) -> dict[str, Any]:
+    """Return a genuine message; another program with our secret may have sent anything."""
+    try:
+        event = parse_json(body)
+    except JsonError as error:
+        raise ActuatorError(f"webhook: its body is no JSON of ours: {error}") from error
+    if not isinstance(event, dict) or not isinstance(event.get("event_id"), str):
+        raise ActuatorError('webhook: its body has no text "event_id": no door of ours sent it')
+    return event
