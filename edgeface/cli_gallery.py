@@ -126,7 +126,8 @@ def _remove(args: argparse.Namespace, gallery: Gallery) -> None:
 
 def _export(args: argparse.Namespace, gallery: Gallery) -> None:
     gallery.export_file(args.file)
-    keep.say(args, gallery, f"exported {len(gallery)} people to {args.file}", exported=args.file)
+    text = f"exported {len(gallery)} people to {args.file}, not encrypted"
+    keep.say(args, gallery, text, exported=args.file)
 
 
 def _import(args: argparse.Namespace, gallery: Gallery) -> None:

@@ -104,8 +104,9 @@ def _encrypt(args: argparse.Namespace, gallery: Gallery) -> None:
     if key is None:
         raise UsageError("no key: give --key FILE; make one with: edgeface gallery new-key FILE")
     gallery.encrypt(key)
-    text = f"encrypted {len(gallery)} people; backups and exports made before are readable still"
-    say(args, gallery, text, encrypted=True)
+    readable = [path for path, _ in gallery.backups()]
+    text = f"encrypted {len(gallery)} people; exports and backups made before are readable still"
+    say(args, gallery, "\n  ".join([text, *readable]), encrypted=True, readable_backups=readable)
 
 
 def _rekey(args: argparse.Namespace, gallery: Gallery) -> None:

@@ -60,6 +60,7 @@ def check_rows(store: GalleryStore, *, model_id: str) -> GalleryCheck:
     else:
         people, owners = _check_sealed(store)
         receipts = read_receipts(db, path=path)
+        store.receipt_key()
     current = {person for person, model in owners if model == model_id}
     return GalleryCheck(
         people=len(people),

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgeface.errors import GalleryError, GalleryKeyError, UnknownIdentityError
 from edgeface.gallery_account import account_of, write_account
-from edgeface.gallery_backup import back_up, list_backup, remove_leftovers
+from edgeface.gallery_backup import back_up, list_backup, listed_backups, remove_leftovers
 from edgeface.gallery_check import GalleryCheck, check_rows
 from edgeface.gallery_database import translated
 from edgeface.gallery_key import GalleryKey
@@ -146,6 +146,11 @@ class GalleryKeeping:
             list_backup(self._store.db, place)
         with translated(place):
             back_up(self.path, place)
+
+    def backups(self) -> tuple[tuple[str, str], ...]:
+        """Return (path, time) of every copy that this gallery made, whether it is still there."""
+        with self._lock, self._store.reading():
+            return () if self._store.is_schema_1 else listed_backups(self._store.db)
 
     def check(self) -> GalleryCheck:
         """Read everything, of every model, and say what there is.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import subprocess
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
@@ -13,11 +12,11 @@ from typing import Any
 from edgeface.errors import GalleryKeyError
 from edgeface.gallery_cipher import KEY_BYTES
 from edgeface.schema import first_problem
+from edgeface.secret_file import read_secret, secret_path
 
 KEY_VARIABLE = "EDGEFACE_GALLERY_KEY"
 COMMAND_TIMEOUT_S = 30.0
 PASSPHRASE_LEAST = 12
-_LIMIT_BYTES = 4096
 SETTINGS = {
     "type": "object",
     "additionalProperties": False,
@@ -26,7 +25,8 @@ SETTINGS = {
         "file": {
             "type": "string",
             "minLength": 1,
-            "description": "file of 32 bytes, or of their base64; readable by its owner only",
+            "description": "file of 32 bytes, or of their base64; readable by its owner only; or "
+            "credential:NAME, which the service's LoadCredential= names",
         },
         "command": {
             "type": "array",
@@ -78,15 +78,13 @@ class GalleryKey:
         Raises
         ------
         GalleryKeyError
-            Missing, no regular file, of another user, readable by others, or no key.
+            Missing, no regular file, readable by others, or no key.
         """
         path = Path(path)
         try:
-            # O_NONBLOCK: a named pipe must not wait for its writer for ever.
-            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            with os.fdopen(handle, "rb") as stream:
-                _require_private(path, os.fstat(handle))
-                data = stream.read(_LIMIT_BYTES)
+            data = read_secret(path)
+        except ValueError as error:
+            raise GalleryKeyError(f"key file: {error}") from error
         except OSError as error:
             raise GalleryKeyError(
                 f"cannot read key file {path}: {error.strerror or error}; name the right file, or "
@@ -192,7 +190,7 @@ class GalleryKey:
         if problem:
             raise GalleryKeyError(f"the gallery's key: {problem}; {SETTINGS['description']}")
         if "file" in table:
-            return cls.from_file(Path(base) / table["file"])
+            return cls.from_file(_place(table["file"], Path(base)))
         if "command" in table:
             return cls.from_command(
                 table["command"], timeout_s=table.get("timeout_s", COMMAND_TIMEOUT_S)
@@ -222,26 +220,11 @@ def write_key_file(path: str | Path) -> None:
         ) from error
 
 
-def _require_private(path: Path, status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise GalleryKeyError(f"key file {path} is not a regular file: name the file itself")
-    if status.st_uid not in (os.geteuid(), 0):
-        raise GalleryKeyError(
-            f"key file {path} belongs to user {status.st_uid}, expected {os.geteuid()} or root: "
-            "chown it"
-        )
-    if status.st_mode & 0o077 and not _is_credential(path, status):
-        raise GalleryKeyError(
-            f"key file {path} has mode {stat.S_IMODE(status.st_mode):04o}, expected 0600 or 0400: "
-            f"others could read it; run: chmod 600 {path}, and make a new key if others had access"
-        )
-
-
-def _is_credential(path: Path, status: os.stat_result) -> bool:
-    # systemd gives a service its credentials by an access list, whose mask shows as group bits.
-    folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    inside = folder is not None and path.absolute().parent == Path(folder)
-    return inside and status.st_uid == 0 and not status.st_mode & 0o037
+def _place(text: str, base: Path) -> Path:
+    try:
+        return secret_path(text, base=base)
+    except ValueError as error:
+        raise GalleryKeyError(f"the gallery's key: {error}") from error
 
 
 def _decode(data: bytes, told: str) -> bytes:

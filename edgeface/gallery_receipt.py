@@ -98,8 +98,7 @@ def read_receipts(db: sqlite3.Connection, *, path: Path) -> tuple[Receipt, ...]:
 
 def subject_digest(store: GalleryStore, name: str) -> str:
     """Return the digest that receipts name a person by: 64 hex digits."""
-    secret = store.seal.open_receipt_key(store.settings["receipt_key"])
-    return hmac.new(secret, name.encode("utf-8"), "sha256").hexdigest()
+    return hmac.new(store.receipt_key(), name.encode("utf-8"), "sha256").hexdigest()
 
 
 def _parse(text: str) -> Receipt:

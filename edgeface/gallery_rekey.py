@@ -39,8 +39,7 @@ def reseal(store: GalleryStore, key: GalleryKey) -> None:
             sealed = new.seal_template(uids[person], models[template], blob)
             sql = "UPDATE template SET embedding = ?, digest = ? WHERE id = ?"
             store.db.execute(sql, (*sealed, template))
-    secret = old.open_receipt_key(store.settings["receipt_key"])
-    store.set("receipt_key", new.seal_receipt_key(secret))
+    store.set("receipt_key", new.seal_receipt_key(store.receipt_key()))
     store.set("key", wrap(data_key, key, gallery_id=gallery_id))
     store.ask_to_scrub()
 

@@ -68,6 +68,13 @@ class GalleryStore(GalleryConnection):
         self.ask_to_scrub()
         return self.db.execute("DELETE FROM person WHERE tag = ?", (tag,)).rowcount > 0
 
+    def receipt_key(self) -> bytes:
+        """Return the key of erased people's digests, inside `writing` or `reading`."""
+        try:
+            return self.seal.open_receipt_key(self.settings["receipt_key"])
+        except ValueError as error:
+            raise GalleryFormatError(damaged(self.path, "its receipt key is not whole")) from error
+
     def count(self) -> int:
         """Return how many people there are, in a transaction or outside."""
         with translated(self.path):

@@ -25,10 +25,10 @@ _SCHEMA = {
         "source": {"type": "string", "enum": ["key", "passphrase"]},
         "salt": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
         # Not what an attacker who changed the file would like to have computed.
-        "n": {"type": "integer", "enum": [1 << power for power in range(14, 21)]},
-        "r": {"type": "integer", "minimum": 8, "maximum": 16},
-        "p": {"type": "integer", "minimum": 1, "maximum": 8},
-        "wrapped": {"type": "string", "minLength": 80, "maxLength": 80},
+        "n": {"type": "integer", "enum": [1 << power for power in range(14, 18)]},
+        "r": {"type": "integer", "const": 8},
+        "p": {"type": "integer", "minimum": 1, "maximum": 4},
+        "wrapped": {"type": "string", "pattern": "^[A-Za-z0-9+/]{80}$"},
     },
 }
 

@@ -27,7 +27,16 @@ PUBLIC_NAMES_LIMIT = 15  # beside __version__, which every package has
 
 # Lowest first. A module imports from its own layer and from those below it.
 LAYERS = [
-    ["errors", "schema", "toml", "_imageheader", "_reference", "_reference_head", "_native"],
+    [
+        "errors",
+        "schema",
+        "secret_file",
+        "toml",
+        "_imageheader",
+        "_reference",
+        "_reference_head",
+        "_native",
+    ],
     ["image", "container", "manifest", "npz", "signature", "bundle_*", "backends", "backends.*"],
     ["board", "board_*"],
     ["bundle"],
@@ -81,7 +90,7 @@ ONLY = {
     "board*": ["errors", "manifest", "toml", "backends.npu", "board_*"],
     "bundle*": ["errors", "container", "manifest", "npz", "signature", "board", "bundle_*"],
     "signature": ["errors"],
-    "gallery*": ["errors", "schema", "container", "_native", "index", "gallery_*"],
+    "gallery*": ["errors", "schema", "secret_file", "container", "_native", "index", "gallery_*"],
     "index*": ["errors", "schema", "container", "_native", "index_*"],
 }
 # What a module of edgeface may import at its top, besides the standard library.

@@ -58,7 +58,9 @@ def test_gallery_is_encrypted_and_opens_with_each_way_to_name_its_key(
 ) -> None:
     key = tmp_path / "door.key"
     assert gallery("new-key", key)[0] == 0
-    assert "encrypted 2 people" in gallery("encrypt", "--key", key)[1]
+    gallery("backup", tmp_path / "copy.db")
+    _, out, _ = gallery("encrypt", "--key", key)
+    assert "encrypted 2 people" in out and str(tmp_path / "copy.db") in out
     code, _, err = gallery("list")
     assert code == 1 and "is encrypted and no key is given" in err
     printing = f"{sys.executable} -c {shlex.quote(f'print(open({str(key)!r}).read())')}"

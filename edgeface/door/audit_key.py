@@ -9,8 +9,8 @@ import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeface.door.secret_file import read_secret
 from edgeface.errors import AuditError
+from edgeface.secret_file import read_secret
 from edgeface.signature import key_id
 
 if TYPE_CHECKING:

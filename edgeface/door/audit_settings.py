@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgeface.door.secret_file import secret_path
 from edgeface.errors import DoorError
 from edgeface.schema import first_problem
+from edgeface.secret_file import secret_path
 
 NAMES = ("pseudonym", "name", "none")
 

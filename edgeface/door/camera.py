@@ -16,8 +16,8 @@ from edgeface.door.camera_live import LiveFeed
 from edgeface.door.camera_replay import ReplayFeed
 from edgeface.door.camera_settings import SETTINGS, CameraSettings, read_settings
 from edgeface.door.camera_source import Source, parse_source, prepare, with_login
-from edgeface.door.secret_file import read_secret, secret_path
 from edgeface.errors import CameraError
+from edgeface.secret_file import read_secret, secret_path
 
 __all__ = ["SETTINGS", "Camera", "CameraEnded", "CameraSettings", "Frame", "Health", "NoFrameYet"]
 

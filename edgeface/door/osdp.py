@@ -18,9 +18,9 @@ from edgeface.door.event import Alarm, Decision, Reason
 from edgeface.door.osdp_line import BAUD_RATES
 from edgeface.door.osdp_panel import Bus, PanelThread
 from edgeface.door.osdp_session import PanelSignal, libosdp
-from edgeface.door.secret_file import secret_path
 from edgeface.door.wiegand_frame import frame
 from edgeface.errors import ActuatorError, DoorError
+from edgeface.secret_file import secret_path
 
 SETTINGS = sender_settings.table(
     "osdp",

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgeface.door.secret_file import read_secret, secret_path
 from edgeface.errors import DoorError
+from edgeface.secret_file import read_secret, secret_path
 
 SEND_NAMES = {
     "type": "boolean",

@@ -1,8 +1,8 @@
 """What a power cut leaves of a folder: what was synced, and of the rest whatever chance keeps.
 
 A process is traced (strace); every write, truncation, rename and sync in one folder is replayed
-into a model of a disk, which gives back, at any moment, folders as the power could leave them. It is
-harsher than ext4, which keeps the order of its metadata.
+into a model of a disk, which gives back, at any moment, folders as the power could leave them. That
+is harsher than ext4, which keeps the order of its metadata.
 """
 
 from __future__ import annotations

@@ -134,6 +134,14 @@ def test_check_says_what_there_is(sealed, unit):
     [
         ("UPDATE template SET digest = zeroblob(16)", "template 1 has another's digest"),
         ("PRAGMA foreign_keys=OFF; DELETE FROM person", "1 rows of nobody"),
+        (
+            "UPDATE setting SET value = 'ab' WHERE key = 'receipt_key'",
+            "its receipt key is not whole",
+        ),
+        (
+            "UPDATE setting SET value = 'x' WHERE key = 'receipt_key'",
+            "its receipt key is not whole",
+        ),
         ("DELETE FROM setting WHERE key = 'receipt_key'", "its settings are not all there"),
     ],
 )

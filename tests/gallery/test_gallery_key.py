@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from base64 import b64encode
+from pathlib import Path
 
 import pytest
 
@@ -37,17 +38,10 @@ def test_key_file_of_its_owner_only_is_read(key_file, content, mode):
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o666, 0o644, 0o610])
 def test_key_file_that_others_can_read_is_refused_with_the_remedy(key_file, mode):
-    with pytest.raises(GalleryKeyError, match=f"has mode 0{mode:o}, expected 0600 .*chmod 600 "):
+    with pytest.raises(
+        GalleryKeyError, match=f"has mode 0{mode:o}, .*others may use it: chmod 600 "
+    ):
         GalleryKey.from_file(key_file(mode=mode))
-
-
-def test_key_file_of_another_user_is_refused(key_file):
-    path = key_file(mode=0o600)
-    if os.getuid():
-        pytest.skip("only root can give a file away")
-    os.chown(path, 65534, 65534)
-    with pytest.raises(GalleryKeyError, match="belongs to user 65534, expected 0 or root: chown"):
-        GalleryKey.from_file(path)
 
 
 def test_key_file_that_this_user_may_not_read_is_refused(key_file):
@@ -67,7 +61,7 @@ def test_file_that_is_no_key_is_refused_and_not_shown(key_file, content):
 
 def test_what_is_no_regular_file_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "pipe", 0o600)
-    for place, text in (("pipe", "not a regular file"), (".", "directory"), ("none", "No such")):
+    for place, text in (("pipe", "no regular file"), (".", "directory"), ("none", "No such")):
         with pytest.raises(GalleryKeyError, match=text):
             GalleryKey.from_file(tmp_path / place)
 
@@ -76,15 +70,15 @@ def test_credential_of_systemd_is_read_although_its_access_list_shows_as_group(
     tmp_path, key_file, monkeypatch
 ):
     path = key_file(mode=0o440)
-    if os.getuid():
-        pytest.skip("systemd's credentials are root's")
     with pytest.raises(GalleryKeyError):
         GalleryKey.from_file(path)
+    with pytest.raises(GalleryKeyError, match="was given no credentials"):
+        GalleryKey.from_settings({"file": "credential:gallery.key"}, base=tmp_path)
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    assert GalleryKey.from_file(path).secret() == RAW
-    path.chmod(0o444)
-    with pytest.raises(GalleryKeyError):
-        GalleryKey.from_file(path)
+    table = {"file": "credential:gallery.key"}
+    assert GalleryKey.from_settings(table, base=Path("/nowhere")).secret() == RAW
+    with pytest.raises(GalleryKeyError, match="a plain name, without slashes"):
+        GalleryKey.from_settings({"file": "credential:../gallery.key"}, base=tmp_path)
 
 
 def test_new_key_file_is_random_private_and_never_over_another(tmp_path):
