@@ -88,7 +88,7 @@ class Engine:
 def start(rules: Rules, subjects: Iterable[Subject] = ()) -> State:
     """Return the state before the first event."""
     people = {subject.name: subject for subject in subjects}
-    return State(subjects=people, threshold=rules.threshold(len(people)).cosine)
+    return State(subjects=people, threshold=rules.threshold(people.values()).cosine)
 
 
 def step(state: State, event: Event, rules: Rules) -> tuple[State, tuple[Output, ...]]:

@@ -93,7 +93,7 @@ def people_changed(state: State, event: PeopleChanged, *, rules: Rules) -> Step:
     return replace(
         state,
         subjects=subjects,
-        threshold=rules.threshold(len(subjects)).cosine,
+        threshold=rules.threshold(subjects.values()).cosine,
         entries={name: entry for name, entry in state.entries.items() if name in subjects},
         unused=tuple(name for name in state.unused if name in subjects),
         visit=state.visit and replace(state.visit, frames=()),

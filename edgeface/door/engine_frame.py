@@ -19,19 +19,19 @@ def judge(observation: Observation, *, state: State, visit: Visit, rules: Rules)
     In this order: too old or out of order, a failed challenge, quality, a frozen feed, liveness, a
     number that is none, nobody, the second person too near, a challenge not passed yet.
     """
-    verdict, detail = (
+    flaw = (
         _age(observation, state, rules)
         or _failed(observation)
         or _quality(observation)
         or _attack(observation, rules)
         or _identity(observation, state, rules)
-        or _challenge(observation, visit, rules)
-        or (Reason.RECOGNISED, "")
     )
+    verdict, detail = flaw or _challenge(observation, visit, rules) or (Reason.RECOGNISED, "")
     return Frame(
         captured=observation.moment.monotonic,
         verdict=verdict,
         detail=detail,
+        matched=flaw is None,
         person=observation.person,
         score=_within(observation.score, *_SCORE),
         lead=_within(observation.lead, *_LEAD),

@@ -17,12 +17,13 @@ class Frame:
     """What one frame was worth.
 
     `verdict` is RECOGNISED for a frame that may open, else why it may not. Numbers out of their
-    range are None.
+    range are None. `matched` says that it shows `person`, whatever became of a challenge.
     """
 
     captured: float
     verdict: Reason
     detail: str = ""
+    matched: bool = False
     person: str | None = None
     score: float | None = None
     lead: float | None = None
@@ -105,7 +106,7 @@ class State:
     behind
         The clock went backwards, and has not caught up.
     subjects, threshold
-        The gallery's people by name, and the least cosine at so many.
+        The gallery's people by name, and the least cosine of a match among them.
     visit, last_track
         Who is at the door, and the highest number so far: tracks never come back.
     faults, maintenance, tamper

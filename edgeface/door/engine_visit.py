@@ -112,7 +112,8 @@ def _evidence(visit: Visit, newest: Frame, rules: Rules) -> Frame | None:
     """
     recent = [seen for seen in visit.frames if newest.captured - seen.captured <= rules.window_s]
     good = [seen for seen in recent if seen.verdict is Reason.RECOGNISED]
-    if len(good) < rules.frames or len({seen.person for seen in good}) != 1:
+    people = {seen.person for seen in recent if seen.matched}
+    if len(good) < rules.frames or len(people) != 1:
         return None
     if rules.matching.live is not None:
         live = [s.live for s in recent if s.live is not None and s.verdict not in _UNFIT]

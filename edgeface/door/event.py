@@ -130,13 +130,17 @@ class Card:
 
 @dataclass(frozen=True)
 class Subject:
-    """What the rules need to know of an enrolled person."""
+    """What the rules need to know of an enrolled person.
+
+    `templates` says with how many of theirs a face is compared: each may match by chance.
+    """
 
     name: str
     groups: tuple[str, ...] = ()
     blocked: bool = False
     expires_at: datetime | None = None
     card: Card | None = None
+    templates: int = 1
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timezone, tzinfo
 from pathlib import Path
@@ -66,7 +66,7 @@ class Rules:
                 f"decision.frames is {self.frames}, decision.of is {self.of}; expected no more "
                 "good frames than frames: lower frames"
             )
-        self.threshold(1)  # a table of rates that gives no threshold is refused now
+        self.threshold(())  # a table of rates that gives no threshold is refused now
 
     @classmethod
     def from_settings(
@@ -112,9 +112,9 @@ class Rules:
             **numbers,
         )
 
-    def threshold(self, people: int) -> Threshold:
-        """Return the cosine a match needs in a gallery of so many people."""
-        return self.matching.threshold(people)
+    def threshold(self, subjects: Iterable[Subject]) -> Threshold:
+        """Return the cosine a match needs in a gallery of these people."""
+        return self.matching.threshold(sum(max(subject.templates, 1) for subject in subjects))
 
     def groups_of(self, subject: Subject) -> tuple[Group, ...]:
         """Return the groups somebody is in: "default" only where there is no other."""

@@ -34,12 +34,12 @@ class Matching:
     live: float | None
     false_accept_target: float = 0.001
 
-    def threshold(self, people: int) -> Threshold:
-        """Return the cosine a match needs in a gallery of so many people."""
+    def threshold(self, comparisons: int) -> Threshold:
+        """Return the cosine a match needs in a gallery of so many templates."""
         return threshold_for(
             [{"far": far, "cosine": cosine} for far, cosine in self.by_far],
             false_accept_target=self.false_accept_target,
-            people=people,
+            comparisons=comparisons,
             least_cosine=self.least_cosine,
         )
 

@@ -35,14 +35,16 @@ def threshold_for(
     by_far: Iterable[Mapping[str, float]],
     *,
     false_accept_target: float,
-    people: int,
+    comparisons: int,
     least_cosine: float,
 ) -> Threshold:
     """Return the threshold with which a stranger is taken for anybody at most at the target rate.
 
-    A stranger is compared with everybody. The union bound (Boole's inequality: the probability
-    that any of N events happens is at most the sum of theirs) gives the rate of one comparison,
-    ``far = false_accept_target / people``, whatever the comparisons have in common. Between the
+    A stranger is compared with every template. The union bound (Boole's inequality: that any of N
+    events happens is at most as probable as the sum of theirs) gives the rate of one comparison,
+    ``far = false_accept_target / comparisons``, whatever the comparisons have in common; if they
+    had nothing in common, ``1 - (1 - far)^N`` would say the same for rates this low (Daugman,
+    "Biometric decision landscapes", University of Cambridge, UCAM-CL-TR-482, 2000). Between the
     measured rates the cosine is linear in log(far). Beyond the lowest it goes on with the last
     slope: impostors' cosines thin out faster than exponentially, so that slopes fall from decade
     to decade (docs/decisions/0029) and the line asks for more than the curve would.
@@ -53,8 +55,8 @@ def threshold_for(
         The manifest's table: at least two ``{"far", "cosine"}``.
     false_accept_target
         How often one look of a stranger may match anybody, 0 to 1, exclusive.
-    people
-        How many people the stranger is compared with; 0 counts as 1.
+    comparisons
+        How many templates the gallery holds; 0 counts as 1.
     least_cosine
         The bundle's own threshold; a small gallery never lowers it.
 
@@ -68,13 +70,14 @@ def threshold_for(
         raise DoorError(
             f"false_accept_target is {false_accept_target!r}; expected more than 0 and less than 1"
         )
-    far = false_accept_target / max(people, 1)
+    far = false_accept_target / max(comparisons, 1)
     measured_to = 10 ** points[-1][0]
     cosine = min(max(_cosine_at(points, math.log10(far)), least_cosine), 1.0)
     # A target that divides into a rate of the table is not beyond it by a rounding error.
     extrapolated = far < measured_to * (1 - 1e-9) and cosine > least_cosine
     how = f"measured to {measured_to:g} only, extrapolated" if extrapolated else "measured"
-    text = f"cosine {cosine:.4f}: {false_accept_target:g} / {people} people = {far:.2g} ({how})"
+    text = f"cosine {cosine:.4f} for a rate of {far:.2g}, {false_accept_target:g} / {comparisons}"
+    text = f"{text} comparisons ({how})"
     return Threshold(cosine, far, extrapolated, text)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -12,12 +13,13 @@ from edgeface.door.rules import Group, Rules
 from edgeface.door.rules_schedule import Schedule
 
 
-def needed_cosine(people: int, *, rules: Rules) -> float:
-    """Return the least cosine of a match among so many people."""
+def needed_cosine(people: Iterable[Subject], *, rules: Rules) -> float:
+    """Return the least cosine of a match among these people."""
     matching = rules.matching
     table = sorted((math.log(far), cosine) for far, cosine in matching.by_far)
     rates, cosines = [rate for rate, _ in table], [cosine for _, cosine in table]
-    wanted = math.log(matching.false_accept_target / max(people, 1))
+    templates = sum(subject.templates for subject in people)
+    wanted = math.log(matching.false_accept_target / (templates or 1))
     cosine = float(np.interp(wanted, rates, cosines))
     if wanted < rates[0]:
         cosine += (rates[0] - wanted) * (cosines[0] - cosines[1]) / (rates[1] - rates[0])

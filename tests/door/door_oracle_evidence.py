@@ -72,7 +72,7 @@ def _good(seen: Seen, rules: Rules) -> bool:
         and not frame.broken
         and frame.feed == "live"
         and frame.challenge in ("none", "passed")
-        and needed_cosine(len(seen.people), rules=rules) - 1e-9 <= frame.score < 1.01
+        and needed_cosine(seen.people.values(), rules=rules) - 1e-9 <= frame.score < 1.01
         and matching.lead <= frame.lead < 2.01
     )
 

@@ -76,6 +76,7 @@ def random_subject(rng: random.Random, name: str) -> Subject:
         blocked=rng.random() < 0.07,
         expires_at=ends if rng.random() < 0.15 else None,
         card=Card(1, rng.randint(0, 65535)) if rng.random() < 0.5 else None,
+        templates=rng.choice([1, 1, 5]),
     )
 
 

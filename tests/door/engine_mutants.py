@@ -70,7 +70,7 @@ MUTANTS = (
     Mutant("last n frames", "engine_visit", "kept[-rules.of :]", "kept", ("evidence", "bounded")),
     Mutant("window", "engine_visit", "newest.captured - seen.captured <= rules.window_s", "True",
            ("evidence",)),
-    Mutant("one person", "engine_visit", " or len({seen.person for seen in good}) != 1", "",
+    Mutant("one person", "engine_visit", " or len(people) != 1", "",
            ("same", "evidence", "cause")),
     Mutant("mean liveness", "engine_visit", "if sum(live) / len(live) < rules.matching.live:",
            "if False:", ("liveness",)),
@@ -134,7 +134,7 @@ MUTANTS = (
     Mutant("people changed: evidence", "engine_door",
            "visit=state.visit and replace(state.visit, frames=()),", "", ("evidence",)),
     Mutant("people changed: threshold", "engine_door",
-           "threshold=rules.threshold(len(subjects)).cosine,", "", ("evidence", "admitted")),
+           "threshold=rules.threshold(subjects.values()).cosine,", "", ("evidence", "admitted")),
     Mutant("blocklist", "engine_access", "if subject.blocked:", "if False:", ("access",)),
     Mutant("expiry", "engine_access", "_expiry(subject, local)\n        or ", "", ("access",)),
     Mutant("unsure clock", "engine_access", "    if local is None:\n        return Reason."

@@ -182,6 +182,8 @@ def test_time_that_jumps_ahead_leaves_no_old_frames():
 def test_bigger_gallery_asks_for_more():
     few, many = World(), World(ADA, *(replace(BOB, name=f"B{i}") for i in range(99)))
     assert few.engine.threshold < many.engine.threshold
+    fifty = (replace(ADA, templates=50), replace(BOB, templates=50))  # as many comparisons
+    assert World(*fifty).engine.threshold == pytest.approx(many.engine.threshold, abs=0.01)
     assert opened(few.frames(3, score=0.55))
     assert not opened(many.frames(30, score=0.55))
     many.send(PeopleChanged(many.moment(), (ADA, BOB)))
@@ -242,3 +244,14 @@ def test_same_events_give_the_same_outputs():
         return world.outputs
 
     assert run() == run()
+
+
+def test_another_face_after_the_challenge_is_a_reason_to_wait():
+    world = World(rules=rules(policy="passive+challenge"))
+    world.frames(3)
+    for state in ("none", "passed"):
+        world.frames(2, challenge="passed")
+        assert world.frame("Bob", challenge=state) == []
+        assert not opened(world.frame(challenge="passed"))
+        assert not opened(world.frames(5, broken=("dark",)))
+    assert opened(world.frames(3, challenge="passed"))

@@ -21,18 +21,22 @@ TABLE = [
 ]
 
 
-def threshold(people, *, target=0.001, least=0.0, table=TABLE):
-    return threshold_for(table, false_accept_target=target, people=people, least_cosine=least)
+def threshold(number, *, target=0.001, least=0.0, table=TABLE):
+    return threshold_for(
+        table, false_accept_target=target, comparisons=number, least_cosine=least
+    )
 
 
 @pytest.mark.parametrize(
-    ("people", "cosine", "extrapolated"),
+    ("comparisons", "cosine", "extrapolated"),
     [(0, 0.4, False), (1, 0.4, False), (10, 0.48, False), (100, 0.56, True), (1000, 0.64, True)],
 )
-def test_ten_times_the_people_ask_for_a_rate_ten_times_lower(people, cosine, extrapolated):
-    found = threshold(people)
+def test_ten_times_the_comparisons_ask_for_a_rate_ten_times_lower(
+    comparisons, cosine, extrapolated
+):
+    found = threshold(comparisons)
     assert found.cosine == pytest.approx(cosine)
-    assert found.far == pytest.approx(0.001 / max(people, 1))
+    assert found.far == pytest.approx(0.001 / max(comparisons, 1))
     assert found.extrapolated is extrapolated
     assert ("extrapolated" in found.text) is extrapolated
 
@@ -67,8 +71,8 @@ def test_table_of_one_rate_is_refused():
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.floats(1e-6, 0.1))
-def test_more_people_never_ask_for_less(people, more, target):
-    few, many = threshold(people, target=target), threshold(people + more, target=target)
+def test_more_comparisons_never_ask_for_less(comparisons, more, target):
+    few, many = threshold(comparisons, target=target), threshold(comparisons + more, target=target)
     assert few.cosine <= many.cosine <= 1.0
 
 
@@ -76,7 +80,7 @@ def test_default_bundle_gives_a_threshold_for_a_house_and_for_a_factory():
     bundle = Bundle.open()
     thresholds, own = bundle.manifest["thresholds"], bundle.threshold()
     house, factory = (
-        threshold(people, least=own, table=thresholds["by_far"]) for people in (5, 500)
+        threshold(comparisons, least=own, table=thresholds["by_far"]) for comparisons in (5, 500)
     )
     assert own <= house.cosine < factory.cosine < 0.75
 
@@ -84,7 +88,7 @@ def test_default_bundle_gives_a_threshold_for_a_house_and_for_a_factory():
 def test_extrapolation_is_cautious_for_impostors_with_a_normal_tail():
     impostors = NormalDist(0.05, 0.1)
     table = [{"far": far, "cosine": impostors.inv_cdf(1 - far)} for far in (0.1, 0.01, 0.001)]
-    for people in (10, 100, 10_000):
-        found = threshold(people, table=table)
+    for comparisons in (10, 100, 10_000):
+        found = threshold(comparisons, table=table)
         assert found.extrapolated
         assert 1 - impostors.cdf(found.cosine) <= found.far
