@@ -145,7 +145,7 @@ def _pair(day: _Day) -> None:
     for _ in range(2):
         _visit(day, day.rng.choice(both), spoilt=0.02)
         day.wait(day.rng.choice([0.2, 2.0, 6.0]))
-        if day.rng.random() < 0.2:
+        if day.rng.random() < 0.3:
             _people(day)
 
 
@@ -176,6 +176,17 @@ def _stranger(day: _Day) -> None:
 def _attack(day: _Day) -> None:
     flaw = day.rng.choice([{"live": 0.2}, {"feed": "static"}, {"challenge": "failed"}])
     _visit(day, day.known(), **flaw)
+
+
+def _relieved(day: _Day) -> None:
+    """One person is challenged, and another turns the head."""
+    one, other = day.known(), day.known()
+    for person, state in ((one, "none"), (other, "passed")):
+        day.track += state == "none"
+        for _ in range(day.rules.frames + 1):
+            day.at += 0.1
+            day.look(day.frame(person, challenge=state))
+        day.wait(day.rng.choice([0.1, 1.0]))
 
 
 def _poor(day: _Day) -> None:
@@ -274,6 +285,6 @@ def _wall_clock(day: _Day) -> None:
 
 EPISODES: dict[Callable[[_Day], None], float] = {
     _rightful: 14, _pair: 4, _flicker: 2, _again: 5, _stranger: 3, _attack: 1.5, _poor: 3,
-    _late: 0.7, _swapped: 3, _quiet: 5, _jump: 2.5, _backwards: 0.6, _trouble: 2, _healed: 2,
-    _contact: 4, _exit: 2, _duress: 1.5, _people: 1, _wall_clock: 1,
+    _late: 0.7, _swapped: 3, _quiet: 5, _jump: 2.5, _backwards: 1.0, _relieved: 1, _trouble: 2,
+    _healed: 2, _contact: 4, _exit: 2, _duress: 1.5, _people: 1, _wall_clock: 1,
 }  # fmt: skip

@@ -22,9 +22,7 @@ TABLE = [
 
 
 def threshold(number, *, target=0.001, least=0.0, table=TABLE):
-    return threshold_for(
-        table, false_accept_target=target, comparisons=number, least_cosine=least
-    )
+    return threshold_for(table, false_accept_target=target, comparisons=number, least_cosine=least)
 
 
 @pytest.mark.parametrize(
