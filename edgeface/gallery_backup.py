@@ -53,8 +53,9 @@ def list_schema_1(db: sqlite3.Connection, *, path: Path) -> None:
 
 
 def list_backup(db: sqlite3.Connection, place: Path) -> None:
-    """Note in a gallery, inside a transaction, that there is a copy of it."""
+    """Note in a gallery, inside a transaction, that there is a copy of it, or another one there."""
     told = os.fsencode(place).decode("utf-8", "replace")
+    db.execute("DELETE FROM backup WHERE path = ?", (told,))
     db.execute("INSERT INTO backup (path, made_at) VALUES (?, ?)", (told, now()))
 
 

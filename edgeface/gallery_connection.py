@@ -120,15 +120,17 @@ class GalleryConnection:
         """
         self._require_same_file()
         with translated(self.path):
+            asked = self.db.execute("SELECT value FROM setting WHERE key = ?", (SCRUB,)).fetchone()
             busy = self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-            if not busy:
-                self.db.execute("DELETE FROM setting WHERE key = ?", (SCRUB,))
+            if asked and not busy:  # not what another process has asked for meanwhile
+                sql = "DELETE FROM setting WHERE key = ? AND value = ?"
+                self.db.execute(sql, (SCRUB, asked[0]))
         self.loaded_version = -1
         return not busy
 
     def ask_to_scrub(self) -> None:
         """Note inside `writing` that `scrub` must follow, if need be at the next opening."""
-        self.set(SCRUB, "pending")
+        self.set(SCRUB, os.urandom(8).hex())
 
     def changed(self) -> bool:
         """Tell whether anybody committed since the last `load`. Costs microseconds."""

@@ -32,6 +32,7 @@ def test_backup_is_one_file_and_leaves_nothing_beside_it(tmp_path, gallery, unit
     gallery.enroll("Ann", unit(1))
     gallery.backup(tmp_path / "copy.db")
     gallery.backup(tmp_path / "copy.db")
+    assert [path for path, _ in gallery.backups()] == [str(tmp_path / "copy.db")]
     gallery.close()
     assert {entry.name for entry in tmp_path.iterdir()} == {"gallery.db", "copy.db"}
 
