@@ -160,7 +160,8 @@ class Gallery(GalleryKeeping):
         with self._lock, self._store.writing():
             self._store.add(name, embeddings, record=PersonRecord(name, now()))
             if changes:
-                self._require_free_card(self._store.change(name, changes))
+                self._store.change(name, changes)
+                self._require_own_cards()
 
     def identify(
         self, embedding: np.ndarray, *, threshold: float, margin: float, top_k: int = 5
@@ -245,6 +246,7 @@ class Gallery(GalleryKeeping):
                     self._store.add(person.name, found.of(person.name), record=person)
                     for person in found.people
                 )
+                self._require_own_cards()
         people = len(set(found.names) - known)
         return ImportReport(people, added, len(found.owners) - added)
 

@@ -13,7 +13,7 @@ from edgeface.gallery_check import GalleryCheck, check_rows
 from edgeface.gallery_database import translated
 from edgeface.gallery_key import GalleryKey
 from edgeface.gallery_load import read_people
-from edgeface.gallery_person import Person, PersonRecord
+from edgeface.gallery_person import Person
 from edgeface.gallery_receipt import Receipt, read_receipts, subject_digest, write_receipt
 from edgeface.gallery_rekey import reseal, rewrap
 from edgeface.gallery_store import GalleryStore
@@ -58,15 +58,15 @@ class GalleryKeeping:
             first moment in UTC) or ``2026-01-31T12:00:00Z``. ``groups``: names. ``card``: None or
             (facility, number), which nobody else has. ``blocked``: bool.
 
-        Raises ``TypeError`` or ``ValueError`` for anything else; nothing is changed then.
+        Raises ``TypeError`` or ``ValueError`` for anything else, ``GalleryError`` for a card that
+        is another's; nothing is changed then.
         """
         name = require_name(name)
         with self._lock:
             with self._store.writing():
-                record = self._store.change(name, changes)
-                if record is None:
+                if self._store.change(name, changes) is None:
                     raise self._unknown(name)
-                self._require_free_card(record)
+                self._require_own_cards()
             return next(person for person in self.people() if person.name == name)
 
     def erase(self, name: str) -> Receipt:
@@ -217,15 +217,16 @@ class GalleryKeeping:
             self._scrub("changed")
         return dropped
 
-    def _require_free_card(self, person: PersonRecord) -> None:
-        if person.card is None:
-            return
-        everybody = read_people(self._store.db, self._store.seal, path=self.path)
-        taken = next(
-            (p for *_, p in everybody if p.card == person.card and p.name != person.name), None
-        )
-        if taken:
-            raise ValueError(f"card {person.card} is that of {taken.name!r}: give another one")
+    def _require_own_cards(self) -> None:
+        """Raise ``GalleryError`` where two people would have one card; inside `writing`."""
+        owners: dict[tuple[int, int], str] = {}
+        for *_, person in read_people(self._store.db, self._store.seal, path=self.path):
+            other = person.card and owners.setdefault(person.card, person.name)
+            if other and other != person.name:
+                raise GalleryError(
+                    f"card {person.card} would be that of {other!r} and of {person.name!r}: give "
+                    "each another one; nothing was changed"
+                )
 
     def _scrub(self, done: str) -> None:
         try:

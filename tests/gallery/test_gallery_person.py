@@ -93,7 +93,7 @@ def test_people_are_the_same_tuple_until_the_gallery_changes(gallery, unit):
 
 def test_card_belongs_to_one_person(gallery, unit):
     gallery.enroll("Ann", unit(1), card=(1, 2))
-    with pytest.raises(ValueError, match=r"card \(1, 2\) is that of 'Ann': give another one"):
+    with pytest.raises(GalleryError, match=r"card \(1, 2\) would be that of 'Ann' and of 'Bob'"):
         gallery.enroll("Bob", unit(1, seed=1), card=(1, 2))
     gallery.describe("Ann", card=(1, 2))
     gallery.describe("Ann", card=None)
@@ -104,6 +104,16 @@ def test_card_belongs_to_one_person(gallery, unit):
 def test_nobody_unknown_is_described(gallery):
     with pytest.raises(UnknownIdentityError, match=r"nobody is enrolled as 'Ann' .*\(0 people\)"):
         gallery.describe("Ann", blocked=True)
+
+
+def test_import_gives_nobody_anothers_card(tmp_path, gallery, open_gallery, unit):
+    gallery.enroll("Ann", unit(1), card=(1, 2))
+    gallery.export_file(tmp_path / "all.efg")
+    other = open_gallery(tmp_path / "other.db")
+    other.enroll("Bob", unit(1, seed=1), card=(1, 2))
+    with pytest.raises(GalleryError, match="that of 'Bob' and of 'Ann'.*nothing was changed"):
+        other.import_file(tmp_path / "all.efg")
+    assert [person.name for person in other.people()] == ["Bob"]
 
 
 # Expiry
