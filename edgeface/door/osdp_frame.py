@@ -2,7 +2,8 @@
 
 libosdp, up to 3.2.9 at least, never answers a frame that comes in more than one piece, as on every
 real serial line (decision 0031). So frames are put together here, and checked; what is cut off,
-damaged or for another device on the line ends here, too.
+damaged, for another device on the line or no command of the standard ends here, too: the last
+makes libosdp read from address 0, whoever sends it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,13 @@ from collections.abc import Iterator
 MARK, START = 0xFF, 0x53
 SHORTEST, LONGEST = 7, 256  # bytes, from the start byte to the checksum; libosdp's buffer
 _LENGTH_AT, _CONTROL_AT = 2, 4
-_NUMBER, _HAS_CRC = 0x03, 0x04
+_NUMBER, _HAS_CRC, _HAS_BLOCK = 0x03, 0x04, 0x08
+# IEC 60839-11-5: POLL to CAP, LSTAT to COMSET, BIOREAD to SCRYPT, ACURXSIZE, FILETRANSFER, MFG,
+# XWR to GENAUTH, KEEPACTIVE.
+COMMANDS = frozenset(
+    [*range(0x60, 0x63), *range(0x64, 0x6F), *range(0x73, 0x78), 0x7B, 0x7C, 0x80]
+    + [*range(0xA1, 0xA6), 0xA7]
+)
 _EVERYBODY = 0x7F
 _POLYNOMIAL, _FIRST_CRC = 0x1021, 0x1D0F
 
@@ -81,13 +88,24 @@ class Framer:
         return said if SHORTEST <= said <= LONGEST else SHORTEST
 
     def _ours(self, frame: bytes) -> bool:
-        address = frame[1 + (frame[0] == MARK)]
-        return address in (self._address, _EVERYBODY)  # with the top bit, others' replies
+        start = int(frame[0] == MARK)
+        if frame[start + 1] not in (self._address, _EVERYBODY):  # with the top bit, others' replies
+            return False
+        return command(frame) in COMMANDS
 
 
 def sequence(frame: bytes) -> int:
     """Return the number of a whole frame: 0 begins, then 1 to 3; the same again is a repeat."""
     return frame[(frame[0] == MARK) + _CONTROL_AT] & _NUMBER
+
+
+def command(frame: bytes) -> int | None:
+    """Return the command of a whole frame, which is never encrypted; None when it has none."""
+    at = (frame[0] == MARK) + _CONTROL_AT + 1
+    if frame[at - 1] & _HAS_BLOCK:
+        at += frame[at]  # the security block says how long it is
+    checked = 2 if frame[(frame[0] == MARK) + _CONTROL_AT] & _HAS_CRC else 1
+    return frame[at] if at < len(frame) - checked else None
 
 
 def whole(frame: bytes) -> bool:
