@@ -67,8 +67,7 @@ class VideoCapture(Capture):
     def __init__(self, source: Source, settings: CameraSettings) -> None:
         if source.kind in ("device", "video") and not os.path.exists(source.address):
             raise CameraError(f"{source.label}: there is none now; check that it is plugged in")
-        limits = _time_limits(settings) if source.kind in ("stream", "gstreamer") else []
-        self._opened = cv2.VideoCapture(source.address, backend_of(source), limits)
+        self._opened = _opened(source, settings)
         if not self._opened.isOpened():
             self._opened.release()
             raise CameraError(f"{source.label}: cannot be opened; {_ADVICE[source.kind]}")
@@ -137,6 +136,16 @@ class FolderCapture(Capture):
 
     def close(self) -> None:
         """Nothing is open between two photos."""
+
+
+def _opened(source: Source, settings: CameraSettings) -> cv2.VideoCapture:
+    limits = _time_limits(settings) if source.kind in ("stream", "gstreamer") else []
+    opened = cv2.VideoCapture(source.address, backend_of(source), limits)
+    if source.kind == "gstreamer" and not opened.isOpened():
+        # Older OpenCVs know no limits there, and refuse what they do not know.
+        opened.release()
+        opened = cv2.VideoCapture(source.address, backend_of(source))
+    return opened
 
 
 def _time_limits(settings: CameraSettings) -> list[int]:
