@@ -134,5 +134,5 @@ def _forget_evidence(state: State) -> State:
     """What was seen before or while the door was disarmed never opens it afterwards."""
     if disarmed(state) is None:
         return state
-    visit = state.visit and replace(state.visit, frames=())
+    visit = state.visit and replace(state.visit, frames=(), watched=None)
     return replace(state, visit=visit, pending=None)

@@ -42,6 +42,8 @@ class Visit:
         When the current attempt began, monotonic seconds as all times here.
     seen
         When its last frame arrived.
+    watched
+        When its first frame was captured, since the door was last disarmed.
     looked
         Frames of all its attempts.
     frames
@@ -63,6 +65,7 @@ class Visit:
     track: int
     began: float
     seen: float
+    watched: float | None = None
     looked: int = 0
     frames: tuple[Frame, ...] = ()
     counts: Mapping[Reason, tuple[int, str]] = field(default_factory=dict)

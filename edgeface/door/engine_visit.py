@@ -46,6 +46,8 @@ def observe(state: State, observation: Observation, *, rules: Rules) -> Step:
 def _look(state: State, observation: Observation, rules: Rules) -> Step:
     visit = replace(state.visit, seen=state.now, looked=state.visit.looked + 1)
     frame = judge(observation, state=state, visit=visit, rules=rules)
+    if visit.watched is None and frame.verdict is not Reason.STALE_FRAME:
+        visit = replace(visit, watched=frame.captured)
     if visit.outcome is not None:
         if not _may_retry(visit, frame, state, rules):
             return replace(state, visit=visit), ()
@@ -108,8 +110,11 @@ def _evidence(visit: Visit, newest: Frame, rules: Rules) -> Frame | None:
 
     `Rules.frames` good ones among the last `Rules.of`, captured within `Rules.window_s`, all of
     one person: two people in one window are a reason to wait. Each is live by itself, and so is
-    the mean of all frames of good quality.
+    the mean of all frames of good quality. The track was watched for `Rules.watch_s`, in which a
+    still picture shows.
     """
+    if newest.captured - visit.watched < rules.watch_s:
+        return None
     recent = [seen for seen in visit.frames if newest.captured - seen.captured <= rules.window_s]
     good = [seen for seen in recent if seen.verdict is Reason.RECOGNISED]
     people = {seen.person for seen in recent if seen.matched}

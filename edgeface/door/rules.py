@@ -36,6 +36,7 @@ class Rules:
     frames: int = 3
     of: int = 5
     window_s: float = 3.0
+    watch_s: float = 1.0
     max_frame_age_s: float = 0.5
     give_up_s: float = 5.0
     gone_after_s: float = 1.5
@@ -65,6 +66,11 @@ class Rules:
             raise DoorError(
                 f"decision.frames is {self.frames}, decision.of is {self.of}; expected no more "
                 "good frames than frames: lower frames"
+            )
+        if self.watch_s >= self.give_up_s:
+            raise DoorError(
+                f"decision.watch_s is {self.watch_s}, decision.give_up_s is {self.give_up_s}; "
+                "nobody would be watched for long enough: make give_up_s the larger"
             )
         self.threshold(())  # a table of rates that gives no threshold is refused now
 

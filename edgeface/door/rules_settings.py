@@ -57,6 +57,9 @@ DECISION = _table(
         "frames": _count(1, 50, "good frames of one person that an opening needs; 3"),
         "of": _count(1, 50, "frames of the track among which they must be; 5"),
         "window_s": _seconds(0.1, 30, "within which they were captured; 3"),
+        "watch_s": _seconds(
+            0, 10, "for which a face is watched before it opens, as long as a feed's still_s; 1"
+        ),
         "lead": _LEAD,
         "false_accept_target": _TARGET,
         "max_frame_age_s": _seconds(0.05, 5, "older frames never count; 0.5"),

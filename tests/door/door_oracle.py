@@ -11,6 +11,7 @@ opening by a face
                 `window_s`, since the door was sound, since people changed and since a challenge,
                 are of this person: each captured lately, after every frame before it, of good
                 quality, from a living feed, live, enrolled, at the threshold, with the lead
+    watched     the track was seen for `watch_s` since the door was sound
     same        no good frame among them is of another person
     liveness    the mean of all recent frames of good quality is live, too
     challenge   where the policy asks for one: wanted of this person before, passed in each frame
@@ -50,7 +51,7 @@ from edgeface.door.event import (
 from edgeface.door.rules import Rules
 from tests.door.door_oracle_access import access_problem, two_person_groups
 from tests.door.door_oracle_alarms import AlarmOracle, is_out
-from tests.door.door_oracle_evidence import Seen, evidence_problem
+from tests.door.door_oracle_evidence import Seen, evidence_problem, watched_s
 
 FACE = (Reason.RECOGNISED, Reason.TWO_PEOPLE)
 SUSPICIOUS = (
@@ -243,6 +244,8 @@ class Oracle:
             rested = told[0].at + self.rules.retry_s
             while self.history[begin].now < rested:
                 begin += 1
+        watched = watched_s(self.history, found.track, begin=self.sound_since, rules=self.rules)
+        self._require("watched", watched >= self.rules.watch_s, f"for {watched} s")
         problem = evidence_problem(self.history, found, begin=begin, rules=self.rules)
         self._require(*(problem or ("evidence", True, "")))
         if self.rules.policy == "passive+challenge":

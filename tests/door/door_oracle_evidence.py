@@ -48,6 +48,12 @@ def evidence_problem(
     return None if rules.policy == "none" else _liveness_problem(recent, rules)
 
 
+def watched_s(history: Sequence[Seen], track: int, *, begin: int, rules: Rules) -> float:
+    """Return how long a track was seen until the last event, in frames from an index on."""
+    frames = [seen.event for seen in history[begin:] if _counts(seen, track, rules)]
+    return frames[-1].moment.monotonic - frames[0].moment.monotonic if frames else 0.0
+
+
 def _liveness_problem(recent: list[Seen], rules: Rules) -> tuple[str, bool, str] | None:
     live = [s.event.live for s in recent if not s.event.broken and _is_share(s.event.live)]
     mean = sum(live) / len(live)

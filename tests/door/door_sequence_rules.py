@@ -46,6 +46,7 @@ def random_rules(rng: random.Random) -> Rules:
         frames=frames,
         of=frames + rng.randint(0, 3),
         window_s=rng.choice([0.5, 1.0, 3.0]),
+        watch_s=rng.choice([0.0, 0.0, 0.3, 0.9]),
         give_up_s=rng.choice([1.0, 2.0, 5.0]),
         gone_after_s=rng.choice([0.5, 1.5]),
         challenge_s=rng.choice([3.0, 10.0]),

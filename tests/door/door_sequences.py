@@ -94,7 +94,7 @@ class _Day:
 
 def _visit(day: _Day, person: str | None, *, spoilt: float = 0.08, **changes: Any) -> None:
     """Somebody stands before the camera for some frames, a few of which are spoilt."""
-    day.track += 1
+    _approach(day, person)
     period = day.rng.choice([1 / 30, 0.1, 0.2, 0.2, 1.0 if day.rules.gone_after_s > 1 else 0.2])
     count = day.rng.randint(max(1, day.rules.frames - 1), day.rules.of + 5)
     challenge = day.rules.policy == "passive+challenge" and day.rng.random() < 0.8
@@ -107,6 +107,16 @@ def _visit(day: _Day, person: str | None, *, spoilt: float = 0.08, **changes: An
             state = "asked" if number == count - 1 else "passed"
         frame = day.frame(person, **{"challenge": state, **changes})
         day.look(_spoil(day, frame) if day.rng.random() < spoilt else frame)
+
+
+def _approach(day: _Day, person: str | None) -> None:
+    """A new track begins, mostly with somebody who is seen from afar first."""
+    day.track += 1
+    watched = 0.0 if day.rng.random() < 0.3 else day.rules.watch_s
+    while watched > 0:
+        day.at += 0.3
+        watched -= 0.3
+        day.look(day.frame(person, broken=("small",)))
 
 
 def _spoil(day: _Day, frame: Observation) -> Observation:
@@ -143,10 +153,12 @@ def _pair(day: _Day) -> None:
     """Two people, often of two-person groups, come one after the other."""
     both = [s.name for s in day.subjects if {"vault", "safe"} & set(s.groups)] or [day.known()]
     for _ in range(2):
-        _visit(day, day.rng.choice(both), spoilt=0.02)
-        day.wait(day.rng.choice([0.2, 2.0, 6.0]))
-        if day.rng.random() < 0.3:
-            _people(day)
+        person = day.rng.choice(both)
+        _visit(day, person, spoilt=0.02)
+        day.wait(day.rng.choice([0.2, 2.0]))
+        if day.rng.random() < 0.2:
+            now = (replace(s, blocked=s.blocked or s.name == person) for s in day.subjects)
+            day.add(PeopleChanged, tuple(now))
 
 
 def _flicker(day: _Day) -> None:
@@ -156,7 +168,7 @@ def _flicker(day: _Day) -> None:
         day.at += 0.1
         frame = day.frame(day.subjects[0].name, score=day.rng.uniform(0.38, 0.56))
         if frame.live is not None:
-            frame = replace(frame, live=day.rng.choice([0.1, 0.6, 0.61, 0.62]))
+            frame = replace(frame, live=day.rng.choice([0.1, 0.55, 0.6, 0.61, 0.9]))
         day.look(frame)
 
 
@@ -181,8 +193,8 @@ def _attack(day: _Day) -> None:
 def _relieved(day: _Day) -> None:
     """One person is challenged, and another turns the head."""
     one, other = day.known(), day.known()
+    _approach(day, one)
     for person, state in ((one, "none"), (other, "passed")):
-        day.track += state == "none"
         for _ in range(day.rules.frames + 1):
             day.at += 0.1
             day.look(day.frame(person, challenge=state))
@@ -254,12 +266,8 @@ def _contact(day: _Day) -> None:
         day.wait(day.rng.choice([0.2, 1.0, 10.0]))
 
 
-def _exit(day: _Day) -> None:
-    day.add(ExitRequest)
-
-
-def _duress(day: _Day) -> None:
-    day.add(Duress)
+def _button(day: _Day) -> None:
+    day.add(day.rng.choice([ExitRequest, ExitRequest, Duress]))
 
 
 def _people(day: _Day) -> None:
@@ -286,5 +294,5 @@ def _wall_clock(day: _Day) -> None:
 EPISODES: dict[Callable[[_Day], None], float] = {
     _rightful: 14, _pair: 4, _flicker: 2, _again: 5, _stranger: 3, _attack: 1.5, _poor: 3,
     _late: 0.7, _swapped: 3, _quiet: 5, _jump: 2.5, _backwards: 1.0, _relieved: 1, _trouble: 2,
-    _healed: 2, _contact: 4, _exit: 2, _duress: 1.5, _people: 1, _wall_clock: 1,
+    _healed: 2, _contact: 4, _button: 4, _people: 1, _wall_clock: 1,
 }  # fmt: skip

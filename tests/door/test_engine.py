@@ -69,6 +69,18 @@ def test_two_people_in_one_track_do_not_add_up():
         assert not opened(world.frame(person))
 
 
+def test_face_is_watched_for_a_second_in_which_a_still_picture_shows():
+    world = World(rules=rules(watch_s=1.0))
+    assert world.frames(5) == []
+    assert decision(world.frame()).opens  # the sixth, a second after the first
+    world = World(rules=rules(watch_s=1.0))
+    world.frames(4)
+    assert decision(world.frames(3, feed="static")).reason is Reason.STATIC_FEED
+    world = World(rules=rules(watch_s=1.0))
+    world.frames(5, broken=("small",))  # who walks up is watched already
+    assert opened(world.frames(3))
+
+
 def test_another_track_starts_at_nought():
     world = World()
     assert world.frames(2, track=1) == []

@@ -89,6 +89,7 @@ def test_bundle_without_liveness_is_refused_where_liveness_is_demanded():
     ("settings", "text"),
     [
         ({"decision": {"frames": 6}}, "decision.frames is 6, decision.of is 5"),
+        ({"decision": {"watch_s": 5}}, "decision.watch_s is 5, decision.give_up_s is 5.0"),
         ({"decision": {"framse": 3}}, "decision.framse: there is no such field"),
         ({"decision": {"window_s": float("nan")}}, "decision.window_s: found NaN"),
         ({"decision": {"window_s": float("inf")}}, "decision.window_s: found Infinity"),
