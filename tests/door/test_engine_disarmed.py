@@ -58,3 +58,15 @@ def test_maintenance_and_open_housing_keep_faces_out():
         assert decision(world.frames(50)).reason is reason
         world.send(begin(world.moment(), False, *more))
         assert decision(world.frames(20)).opens
+
+
+def test_faults_of_more_parts_than_are_told_apart_still_keep_faces_out():
+    world = World()
+    parts = [f"part {number}" for number in range(40)]
+    for part in parts:
+        world.send(Fault(world.moment(), part, True))
+    for part in parts:
+        world.send(Fault(world.moment(), part, False))
+    assert world.engine.disarmed == (Reason.FAULT, "others")
+    world.send(Fault(world.moment(), "others", False))
+    assert world.engine.disarmed is None
