@@ -120,7 +120,7 @@ class Mqtt(Actuator):
         self.name, self.must_work = name, False
         self.topics = Topics(f"{prefix}/{door}")
         self._door, self._send_names, self._discovery_prefix = door, send_names, discovery_prefix
-        self._state = DoorState(self.topics)
+        self._state, self._version = DoorState(self.topics), edgeface.__version__
         self._link = MqttLink(
             broker, availability_topic=self.topics.availability, greeting=self._greeting
         )
@@ -221,7 +221,7 @@ class Mqtt(Actuator):
         found = discovery(
             self.topics,
             door=self._door,
-            version=edgeface.__version__,
+            version=self._version,
             prefix=self._discovery_prefix,
             send_names=self._send_names,
             health=self._state.health(),

@@ -200,8 +200,11 @@ class Osdp(Actuator):
         """Keep a key that the panel sets, if it is one."""
         if key == _DEFAULT_KEY or len(set(key)) == 1 or self._key_file is None:
             return False
-        with replacing(self._key_file, mode=0o600) as temporary:
-            temporary.write_text(key.hex() + "\n", encoding="ascii")
+        try:
+            with replacing(self._key_file, mode=0o600) as temporary:
+                temporary.write_text(key.hex() + "\n", encoding="ascii")
+        except OSError:  # the panel is not told that we have it
+            return False
         self._set_key = key
         return True
 

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from edgeface.door.event import Card
 from edgeface.door.osdp_line import SerialLine
-from edgeface.door.osdp_session import PanelSession, PanelSignal
+from edgeface.door.osdp_remote import PanelProcess
+from edgeface.door.osdp_session import PanelSignal
 from edgeface.errors import ActuatorError
 
-_POLL_S = 0.02  # libosdp wants to be called every 50 ms
+_POLL_S = 0.1  # libosdp's own times are seconds; a frame or a card is not waited for
 _REOPEN_S = 1.0
 _DELAYS_KEPT = 1000
 
@@ -61,7 +62,7 @@ class PanelThread:
     secure
         Whether the secure channel is demanded.
     take_key
-        As `PanelSession` has it.
+        As `PanelProcess` has it.
     clock
         Seconds of a monotonic clock.
     """
@@ -161,7 +162,7 @@ class PanelThread:
 
     def _serve(self, line: SerialLine) -> None:
         key = self._key()
-        session = PanelSession(
+        session = PanelProcess(
             line,
             address=self._bus.address,
             key=key,
@@ -169,6 +170,10 @@ class PanelThread:
             on_signal=self._show,
             on_sent=self._note_sent,
         )
+        with closing(session):
+            self._answer(line, session, installing=key is None and self._secure)
+
+    def _answer(self, line: SerialLine, session: PanelProcess, *, installing: bool) -> None:
         told: bool | None = None
         while not self._closed and not session.new_key:
             self._rest(line)
@@ -177,7 +182,7 @@ class PanelThread:
             session.refresh()  # it has times to keep, too
             if line.broken:
                 raise ActuatorError(f"{self._bus.device}: {line.broken}")
-            self._judge(line, session, installing=key is None and self._secure)
+            self._judge(line, session, installing=installing)
             told = self._hand_over(session, told)
         session.forget()
 
@@ -186,7 +191,7 @@ class PanelThread:
         if self._woken in found:
             os.read(self._woken, 4096)
 
-    def _judge(self, line: SerialLine, session: PanelSession, *, installing: bool) -> None:
+    def _judge(self, line: SerialLine, session: PanelProcess, *, installing: bool) -> None:
         with self._lock:
             self._answered_at = line.answered_at
             silent = line.answered_at is None or self._silent_s() > self._bus.offline_s
@@ -202,7 +207,7 @@ class PanelThread:
                 self._problem = None
             self._ready = self._problem is None
 
-    def _hand_over(self, session: PanelSession, told: bool | None) -> bool | None:
+    def _hand_over(self, session: PanelProcess, told: bool | None) -> bool | None:
         """Give libosdp what waits, take back what is too old; return the tamper state told."""
         now = self._clock()
         with self._lock:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgeface.door.event import Card
-from edgeface.door.osdp_line import SerialLine
 from edgeface.door.wiegand_frame import frame
 from edgeface.errors import ActuatorError, DoorError
 
@@ -40,14 +39,15 @@ class PanelSession:
     Parameters
     ----------
     line
-        The serial line.
+        What libosdp reads frames from and writes answers to: `read`, `write`, `flush`, `id`. An
+        exception in those would end the process.
     address
         Ours on the bus, 0 to 126.
     key
         The secure channel base key, 16 bytes; with it, nothing but the handshake is answered in
         the clear. None is an open line, or install mode.
     take_key
-        Called with a key that the panel sets; stores it and says whether it did. None refuses.
+        Called with a key that the panel sets; says whether it is taken. None refuses.
     on_signal
         Called with what the panel wants shown.
     on_sent
@@ -61,7 +61,7 @@ class PanelSession:
 
     def __init__(
         self,
-        line: SerialLine,
+        line: Any,
         *,
         address: int,
         key: bytes | None,
@@ -71,7 +71,7 @@ class PanelSession:
     ) -> None:
         self._osdp = libosdp()
         self._take_key, self._on_signal, self._on_sent = take_key, on_signal, on_sent
-        self._signal, self._tampered, self.new_key = PanelSignal(), False, False
+        self._signal, self._tampered = PanelSignal(), False
         # As it is called back from C: an answer that is kept, because libosdp up to 3.2.9 gives
         # back a reference to its second part that it never took. See decision 0031.
         self._accepted, self._refused = (0, None), (-1, None)
@@ -82,11 +82,6 @@ class PanelSession:
     def secure(self) -> bool:
         """Whether the secure channel stands."""
         return bool(self._device.is_sc_active())
-
-    @property
-    def online(self) -> bool:
-        """Whether the panel polled within libosdp's own limit, 8 s."""
-        return bool(self._device.is_online())
 
     def refresh(self) -> None:
         """Read what came, and answer it."""
@@ -125,7 +120,7 @@ class PanelSession:
         if not self._device.submit_event(event):
             raise ActuatorError("libosdp refused an event")
 
-    def _opened(self, line: SerialLine, address: int, key: bytes | None) -> Any:
+    def _opened(self, line: Any, address: int, key: bytes | None) -> Any:
         import osdp_sys
 
         osdp = self._osdp
@@ -164,7 +159,6 @@ class PanelSession:
         elif kind == kinds.Keyset and self._take_key is not None:
             if not self._take_key(bytes(command["data"])):
                 return self._refused
-            self.new_key = True
         else:  # outputs, texts, other addresses or speeds: not from here
             return self._refused
         return self._accepted

@@ -114,6 +114,6 @@ def _reason(error: Exception, target: Target) -> str:
     place = f"{target.host}:{target.port}"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"{place}: its certificate is not trusted: {error.verify_message}; see ca_file"
-    if isinstance(error, TimeoutError):
+    if isinstance(error, (TimeoutError, socket.timeout)):  # one and the same since Python 3.10
         return f"{place}: no answer within {target.timeout_s:g} s"
     return f"{place}: no answer: {type(error).__name__}: {error}"

@@ -2,43 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from edgeface.door.event import Card
 from edgeface.door.osdp_frame import LONGEST, MARK, START, Framer, crc, whole
+from edgeface.door.osdp_process import MemoryLine
 from edgeface.door.osdp_session import PanelSession
 from edgeface.errors import ActuatorError
 
 KEY = bytes.fromhex("00112233445566778899aabbccddeeff")
 _REPLY_RAW = 0x50  # a card
 _COMMANDS = bytes([0x60, 0x61, 0x62, 0x64, 0x69, 0x6A, 0x75, 0x76, 0x77, 0x80, 0xA3])
-
-
-class MemoryLine:
-    """A line without a device: what libosdp is given, and what it answered."""
-
-    id = 0
-
-    def __init__(self) -> None:
-        self.waiting: deque[bytes] = deque()
-        self.answers: list[bytes] = []
-
-    def read(self, most: int) -> bytes:
-        """The next frame, or what is left of it."""
-        if not self.waiting:
-            return b""
-        frame = self.waiting.popleft()
-        if len(frame) > most:
-            self.waiting.appendleft(frame[most:])
-        return frame[:most]
-
-    def write(self, data: bytes) -> int:
-        """Keep an answer."""
-        self.answers.append(bytes(data))
-        return len(data)
-
-    def flush(self) -> None:
-        """Nothing is held back."""
 
 
 def frame_of(control: int, payload: bytes, *, address: int = 0) -> bytes:
@@ -81,19 +53,20 @@ def _made_valid(data: bytes) -> list[bytes]:
 
 
 def _feed(frames: list[bytes]) -> None:
-    line, sent = MemoryLine(), []
+    line, answers, sent = MemoryLine(), [], []
     session = PanelSession(
         line, address=0, key=KEY, take_key=None, on_signal=lambda _: None, on_sent=sent.append
     )
     session.send_card(Card(17, 4242), bits=26)
     for frame in frames:
-        line.waiting.append(frame)
+        line.frame, line.answer = frame, b""
         try:
             session.refresh()
         except ActuatorError:
             continue
+        answers += [line.answer] * bool(line.answer)
     assert not session.secure and True not in sent
-    assert not any(_REPLY_RAW == answer[_command_at(answer)] for answer in line.answers)
+    assert not any(_REPLY_RAW == answer[_command_at(answer)] for answer in answers)
 
 
 def _command_at(answer: bytes) -> int:
