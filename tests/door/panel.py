@@ -98,6 +98,13 @@ class PtyChannel(osdp.Channel):
         except BlockingIOError:
             return
 
+    def drain(self) -> None:
+        """Forget what came and was not read."""
+        try:
+            os.read(self.handle, 65536)
+        except BlockingIOError:
+            return
+
     def unplug(self) -> None:
         """Close both ends."""
         os.close(self.handle)
@@ -128,6 +135,9 @@ class Panel:
     def restart(self) -> None:
         """Begin anew, as after a power cut."""
         with self._lock:
+            if hasattr(self, "_device"):
+                time.sleep(0.1)  # answers to what the last one asked: they are not for this one
+                self.channel.drain()
             self._device = osdp_sys.ControlPanel([self._info.get()])
             self._device.set_event_callback(self._note)
 
