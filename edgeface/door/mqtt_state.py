@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -56,6 +57,8 @@ class DoorState:
         unknown = sorted(set(figures) - set(HEALTH))
         if unknown:
             raise ValueError(f"no such figures: {unknown}; expected some of {sorted(HEALTH)}")
+        if not all(math.isfinite(value) for value in figures.values()):
+            raise ValueError(f"found {dict(figures)}, expected finite numbers")
         with self._lock:
             new = not set(figures) <= set(self._health)
             self._health.update(figures)

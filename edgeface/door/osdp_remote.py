@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
-import subprocess  # nosec B404: our own interpreter and module
+import subprocess  # nosec B404  # our own interpreter and module
 import sys
 import time
 from collections.abc import Callable

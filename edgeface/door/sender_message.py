@@ -51,8 +51,8 @@ def message_of(output: Decision | Alarm, *, door: str, send_names: bool) -> dict
 
 
 def encoded(message: Mapping[str, Any]) -> bytes:
-    """Return a message as JSON in UTF-8."""
-    return json.dumps(message, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    """Return a message as JSON in UTF-8; what is no text (half a surrogate pair) becomes "?"."""
+    return json.dumps(message, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
 
 
 def utc_text(utc: datetime | None) -> str | None:

@@ -49,7 +49,7 @@ class Backoff:
         Chance, so that a hundred doors do not all come back in the moment a server does.
         """
         most = min(self.longest_s, self.first_s * 2.0 ** min(failures - 1, 32))
-        return random.uniform(most / 2, most)  # nosec B311: no secret
+        return random.uniform(most / 2, most)  # nosec B311  # no secret
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,12 @@ class SenderQueue(Generic[Message]):
         return self._end is not None
 
     def close(self, *, drain_s: float = 2.0) -> None:
-        """End the thread, after it had up to `drain_s` seconds to deliver what waits."""
+        """End the thread, after it had up to `drain_s` seconds to deliver what waits.
+
+        Where the last delivery failed, what waits is given up at once.
+        """
         with self._changed:
+            drain_s = 0.0 if self._failures else drain_s
             if self._end is None:
                 self._end = self._clock() + drain_s
             self._changed.notify_all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import jinja2
 import pytest
@@ -17,7 +18,8 @@ from edgeface.door.mqtt_discovery import (
     discovery,
 )
 from edgeface.door.mqtt_state import DoorState
-from edgeface.door.sender_message import EVENT_TYPES, message_of
+from edgeface.door.sender_message import EVENT_TYPES, encoded, message_of
+from edgeface.schema import parse_json
 from tests.door.outputs import alarm, denial, moment, opening
 
 TOPICS = Topics("edgeface/front")
@@ -169,3 +171,12 @@ def test_kinds_of_alarm_are_all_known() -> None:
 def test_figure_that_nobody_knows_is_refused() -> None:
     with pytest.raises(ValueError, match="no such figures"):
         DoorState(TOPICS).take_health({"mood": 1.0})
+    with pytest.raises(ValueError, match="finite"):
+        DoorState(TOPICS).take_health({"temperature_c": float("nan")})
+
+
+def test_text_and_figures_of_any_kind_become_strict_json() -> None:
+    odd = replace(opening(person="\udce4\n\x00"), score=float("nan"), live=float("inf"))
+    message = parse_json(encoded({**message_of(odd, door="front", send_names=False)}))
+    assert message["score"] is None and message["live"] is None
+    assert b"?" in encoded(message_of(odd, door="front", send_names=True))

@@ -38,13 +38,13 @@ def door(panel: Panel) -> Iterator[Osdp]:
         yield door
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_line_noise_makes_no_card_and_is_recovered_from(
     seed: int, door: Osdp, panel: Panel
 ) -> None:
     panel.channel.noise = NoisyLine(0.01, seed=seed)
     panel.channel.noise_back = NoisyLine(0.01, seed=seed + 100)
-    until, sent = time.monotonic() + 2.5, 0
+    until, sent = time.monotonic() + 1.5, 0
     while time.monotonic() < until:
         try:
             door.handle(opening())
