@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from edgeface.door.event import Card
 from edgeface.door.osdp_frame import LONGEST, MARK, START, Framer, crc, whole
 from edgeface.door.osdp_process import MemoryLine
@@ -20,6 +22,9 @@ def frame_of(control: int, payload: bytes, *, address: int = 0) -> bytes:
     if control & 4:
         return start + crc(start).to_bytes(2, "little")
     return start + bytes([-sum(start) % 256])
+
+
+_BEGINNING = frame_of(4, bytes([0x61, 0]))
 
 
 def osdp_seeds() -> tuple[bytes, ...]:
@@ -52,13 +57,22 @@ def _made_valid(data: bytes) -> list[bytes]:
     return frames
 
 
-def _feed(frames: list[bytes]) -> None:
-    line, answers, sent = MemoryLine(), [], []
+@cache
+def _opened() -> tuple[PanelSession, MemoryLine, list[bool]]:
+    """One session for all inputs, since libosdp keeps 3 kB of each one for ever."""
+    line, sent = MemoryLine(), []
     session = PanelSession(
         line, address=0, key=KEY, take_key=None, on_signal=lambda _: None, on_sent=sent.append
     )
+    return session, line, sent
+
+
+def _feed(frames: list[bytes]) -> None:
+    session, line, sent = _opened()
+    session.forget()
     session.send_card(Card(17, 4242), bits=26)
-    for frame in frames:
+    answers = []
+    for frame in [_BEGINNING, *frames]:
         line.frame, line.answer = frame, b""
         try:
             session.refresh()
@@ -66,6 +80,7 @@ def _feed(frames: list[bytes]) -> None:
             continue
         answers += [line.answer] * bool(line.answer)
     assert not session.secure and True not in sent
+    sent.clear()
     assert not any(_REPLY_RAW == answer[_command_at(answer)] for answer in answers)
 
 
