@@ -106,6 +106,8 @@ def discovery(
         },
         "origin": {"name": "edgeface", "sw_version": version},
     }
+    if not send_names:  # an empty message takes the entity away that an earlier setting made
+        yield Publication(f"{prefix}/sensor/{door}/person/config", b"", retain=True)
     for component, key, entity in _entities(topics, send_names=send_names, health=health):
         config = {**entity, **common, "unique_id": f"edgeface_{door}_{key}"}
         yield Publication(f"{prefix}/{component}/{door}/{key}/config", encoded(config), retain=True)

@@ -35,6 +35,7 @@ class Broker:
     """mosquitto on a port of its own; `start` and `kill` as often as a test likes."""
 
     def __init__(self, folder: Path, certificates: Certificates) -> None:
+        mosquitto()
         self.certificates, self.port = certificates, _free_port()
         self._log, self._config = folder / "log", folder / "mosquitto.conf"
         users = folder / "users"

@@ -65,7 +65,7 @@ def configs(*, send_names: bool = True) -> dict[str, tuple[str, dict]]:
         send_names=send_names,
         health=sorted(HEALTH),
     )
-    return {m.topic: (m.topic.split("/")[1], json.loads(m.payload)) for m in found}
+    return {m.topic: (m.topic.split("/")[1], json.loads(m.payload)) for m in found if m.payload}
 
 
 @pytest.mark.parametrize("topic", configs())
@@ -113,6 +113,14 @@ def test_every_message_is_retained_and_every_id_differs() -> None:
 def test_last_person_is_an_entity_only_where_names_are_sent() -> None:
     assert "homeassistant/sensor/front/person/config" in configs()
     assert "homeassistant/sensor/front/person/config" not in configs(send_names=False)
+    [taken_away] = [
+        message
+        for message in discovery(
+            TOPICS, door="front", version="1", prefix="ha", send_names=False, health=()
+        )
+        if not message.payload
+    ]
+    assert taken_away.topic == "ha/sensor/front/person/config" and taken_away.retain
 
 
 @pytest.mark.parametrize("output", [opening(), denial(), alarm(), alarm(active=False)])
