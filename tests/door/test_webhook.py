@@ -274,8 +274,7 @@ def test_signature_is_what_the_page_says() -> None:
 
 
 def test_delay_from_handle_to_answer(server: Server, webhook: Webhook) -> None:
-    for _ in range(100):
+    for number in range(50):
         webhook.handle(opening())
-        time.sleep(0.002)
-    wait_until(lambda: webhook.state().delivered == 100)
+        wait_until(lambda number=number: webhook.state().delivered > number)
     assert report_delays("webhook, handle to answer", webhook.delays_s()) < 0.5
