@@ -176,6 +176,7 @@ class Panel:
         return 0
 
     def _run(self) -> None:
+        self._stopped.wait(0.2)  # a door that is not there yet costs it a second
         while not self._stopped.is_set():
             with self._lock:
                 self._device.refresh()

@@ -109,7 +109,7 @@ def test_panel_with_another_key_never_reads_a_card(key: bytes | None, installs: 
     panel = Panel(key, installs=installs)
     with to(panel) as door:
         wait_until(lambda: "compare the keys" in str(door.fault()))
-        for _ in range(10):
+        for _ in range(5):
             with pytest.raises(ActuatorError, match="told nothing"):
                 door.handle(opening())
             time.sleep(0.1)
