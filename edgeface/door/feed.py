@@ -73,8 +73,8 @@ MOST_REMEMBERED = 900
 
 _MOVING_CELLS = GRID * GRID // 100
 _FEW = 15  # no divisor of GRID: cells of every column
-_NOISE_TAIL = 6.0
-_NOISE_FLOOR = 0.25
+_NOISE_TAIL = 8.0
+_NOISE_FLOOR = 0.4
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,15 @@ def test_still_before_a_noisy_sensor_is_static_after_a_second(
     assert verdicts == ["live"] * 10 + ["static"] * 5
 
 
+def test_still_that_is_encoded_again_and_again_is_static(astronaut_bgr: np.ndarray) -> None:
+    def encoded(seed: int) -> np.ndarray:
+        noisy = with_noise(astronaut_bgr, sigma=1, seed=seed)
+        jpeg = cv2.imencode(".jpg", noisy, [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
+        return cv2.imdecode(jpeg, cv2.IMREAD_COLOR)
+
+    assert judged([encoded(k) for k in range(15)])[-1] == "static"
+
+
 @pytest.mark.parametrize("sigma", [0.0, 2.0])
 def test_head_that_sways_is_live(sway: Callable, sigma: float) -> None:
     frames = [with_noise(sway(0.1 * k), sigma=sigma, seed=k) for k in range(60)]
