@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from tests.fuzz import audit_target, file_target, line_target, osdp_target, webhook_target
+from tests.fuzz import (
+    audit_target,
+    config_target,
+    file_target,
+    line_target,
+    osdp_target,
+    webhook_target,
+)
 
 FOUND = Path(__file__).parent / "found"
 """Inputs that once broke a target: ``found/TARGET/…``; they are replayed for ever."""
@@ -32,6 +39,7 @@ class Target:
 TARGETS = {
     "audit": Target(audit_target.seeds, audit_target.check),
     "bundle": Target(file_target.bundle_seeds, file_target.check_bundle),
+    "config": Target(config_target.config_seeds, config_target.check_config),
     "gallery": Target(file_target.gallery_seeds, file_target.check_gallery),
     "osdp": Target(osdp_target.osdp_seeds, osdp_target.check_osdp),
     "webhook": Target(webhook_target.webhook_seeds, webhook_target.check_webhook),
