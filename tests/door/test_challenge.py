@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 import random
+import tarfile
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -241,3 +243,31 @@ def test_turned_face_that_would_count_as_frontal_is_refused() -> None:
 def test_challenge_of_nothing_is_refused(wrong: dict) -> None:
     with pytest.raises(ValueError, match="steps are"):
         Challenge(**wrong)
+
+
+def frontal_photos(folder: Path, pipeline: Pipeline, *, count: int) -> Iterable[tuple]:
+    with tarfile.open(folder / "celeba240" / "scenes320.tar") as photos:
+        for member in photos:
+            data = np.frombuffer(photos.extractfile(member).read(), np.uint8)
+            image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+            faces = pipeline.analyze(image)
+            if faces and abs(faces[0].quality.yaw) < 0.08 and faces[0].quality.eye_distance_px > 30:
+                yield image, faces[0]
+                count -= 1
+            if not count:
+                return
+
+
+def test_tilted_prints_of_many_people_are_flat_and_their_heads_are_not(
+    data_folder: Path, pipeline: Pipeline
+) -> None:
+    flat, round_ones = [], []
+    for image, face in frontal_photos(data_folder, pipeline, count=12):
+        rest = view_of(with_noise(image, sigma=4, seed=1), face.landmarks)
+        for clip, degrees in ((flat, 40), (flat, -40), (round_ones, 30)):
+            make = print_tilted if clip is flat else head_turned
+            turned = with_noise(make(image, face.landmarks, degrees=degrees), sigma=4, seed=2)
+            for seen in pipeline.analyze(turned)[:1]:
+                clip.append(flatness(rest, view_of(turned, seen.landmarks)))
+    assert len(flat) > 18 and min(flat) > 0.965
+    assert len(round_ones) > 6 and max(round_ones) < 0.965
