@@ -8,6 +8,7 @@ from pathlib import Path
 from edgeface.bundle import Bundle
 from edgeface.door import challenge, clock, feed, gate, track
 from edgeface.door.audit_settings import AuditSettings
+from edgeface.door.camera import SETTINGS as CAMERA_SETTINGS
 from edgeface.door.camera_settings import read_settings
 from edgeface.door.rules import Rules
 from edgeface.errors import EdgeFaceError
@@ -73,7 +74,7 @@ def check_config(data: bytes) -> None:
             settings, base=path.parent, thresholds=thresholds(), live_threshold=0.5
         ),
         lambda: AuditSettings.from_settings(_table(settings, "audit"), base=path.parent),
-        lambda: read_settings(_table(settings, "camera")),
+        lambda: _camera(_table(settings, "camera")),
         *(lambda name=name: _read(name, _table(settings, name), path.parent) for name in _PARTS),
     ]
     for attempt in attempts:
@@ -86,6 +87,15 @@ def check_config(data: bytes) -> None:
 def _table(settings: dict, name: str) -> dict:
     table = settings.get(name, {})
     return table if isinstance(table, dict) else {}
+
+
+def _camera(table: dict) -> None:
+    if first_problem(table, CAMERA_SETTINGS):
+        return
+    try:
+        read_settings(table)
+    except ValueError:  # settings that contradict each other, as it says
+        return
 
 
 def _read(name: str, table: dict, base: Path) -> None:
