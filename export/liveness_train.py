@@ -80,17 +80,18 @@ class Stream:
         self._pool = Pool(recipe.pool)
 
     def batch(self, step: int) -> Samples:
-        """The batch of a step; the first ones are all new, until the pool has something."""
+        """The batch of a step; the first ones are all new, until the pool is half full.
+
+        A small pool shown again and again would be learned by heart, at every resumption.
+        """
         recipe = self._recipe
         rng = np.random.default_rng((recipe.seed, step))
-        wanted = recipe.frames if len(self._pool) else recipe.batch // CAMERAS_PER_FRAME
+        filling = len(self._pool) < recipe.pool // 2
+        wanted = recipe.batch // CAMERAS_PER_FRAME if filling else recipe.frames
         new = fresh(self._photos, rng, frames=wanted)
-        if not len(self._pool):
-            self._pool.add(new)
-            return new
-        shown = self._pool.draw(rng, count=recipe.batch - len(new))
+        shown = None if filling else self._pool.draw(rng, count=recipe.batch - len(new))
         self._pool.add(new)
-        return joined(new, shown)
+        return new if shown is None else joined(new, shown)
 
 
 class Trainer:
