@@ -17,7 +17,7 @@ from export.liveness_attacks import TRAINED, UNSEEN
 from export.liveness_camera import CONDITIONS
 from export.liveness_data import stacked
 from export.liveness_quantise import opened, scored
-from export.liveness_report_page import render
+from export.liveness_report_page import render, summary
 from export.liveness_teacher import Pair
 from export.liveness_train import load_network, normalise
 from export.liveness_trials import CELEBA, LFW, LFW_BARRED, LIVE, chosen, trials
@@ -37,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", required=True, help="of the same network")
     parser.add_argument("--data", required=True, help="folder with all data sets and teachers/")
     parser.add_argument("--frames", type=int, default=60, help="per attack and source [60]")
-    parser.add_argument("--json", type=Path, help="also write the figures there")
+    parser.add_argument(
+        "--json", type=Path, help="also write there what belongs into liveness_stage.json"
+    )
     parser.add_argument("--out", type=Path, default=Path("docs/liveness.md"))
 
 
@@ -64,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     }
     figures.update(tables(Rates(found, scores, figures["thresholds"])))
     if args.json:
-        args.json.write_text(json.dumps(figures, indent=1) + "\n")
+        args.json.write_text(json.dumps(summary(figures), indent=2) + "\n")
     args.out.write_text(render(figures))
     print(f"{args.out}: {len(found)} trials")
     return 0
