@@ -21,9 +21,10 @@ was not shown. They do not say how many real attacks it stops. One RGB frame is 
 it as one condition among others (`[liveness] policy = "passive+challenge"`), never as the only one.
 
 APCER is the share of attacks taken for live, BPCER the share of live faces refused (ISO/IEC
-30107-3). Our threshold, {threshold}, is in the bundle; it refuses {bpcer} of {source}.
-minivision's pair of networks gets a threshold by the same rule ({minivision}), and is also shown at
-its own of 0.5. A column "float" is the network before INT8, at {float} by the same rule.
+30107-3). Our threshold, {threshold}, is in the bundle. It refuses {bpcer} of what it was chosen on
+({source}). minivision's pair of networks gets a
+threshold by the same rule ({minivision}), and is also shown at its own of 0.5. A column "float" is
+the network before INT8, at {float} by the same rule.
 
 ## Real attacks: three photos, no measurement
 
