@@ -105,7 +105,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.9",
     packages=find_packages(include=["edgeface", "edgeface.*"]),
-    package_data={"edgeface": ["models/*.efb", "*.json", "bench/*.json"]},
+    package_data={"edgeface": ["models/*.efb", "*.json", "bench/*.json", "door/*.toml"]},
     install_requires=[
         *("numpy", "opencv-python-headless", "onnxruntime", "tomlkit"),
         "tomli; python_version < '3.11'",

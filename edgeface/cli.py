@@ -26,6 +26,7 @@ COMMANDS = {
     "identify": ("edgeface.cli_identify", "who is in this photo?"),
     "gallery": ("edgeface.cli_gallery", "list, remove, export and import people"),
     "audit": ("edgeface.cli_audit", "verify, show and export the log of a door"),
+    "door": ("edgeface.cli_door", "watch a camera and open the door, or replay a clip"),
     "doctor": ("edgeface.cli_doctor", "what is wrong with this machine, and what to do"),
     "selftest": ("edgeface.cli_selftest", "check models and native code on this machine"),
     "eval": ("edgeface.evaluate", "measure accuracy on pairs of photos"),

@@ -1,0 +1,133 @@
+"""A door.toml's parts, opened in order and closed together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from edgeface.door.actuator import Actuator
+from edgeface.door.audit import AuditLog, Build
+from edgeface.door.camera import Camera
+from edgeface.door.challenge import Challenge
+from edgeface.door.clock import Clock
+from edgeface.door.config import ACTUATORS, DoorConfig
+from edgeface.door.engine import Engine
+from edgeface.door.feed import Feed
+from edgeface.door.gate import Gate
+from edgeface.door.notify import Notifier
+from edgeface.door.perceive import Perception
+from edgeface.door.rules import Rules
+from edgeface.door.run import Door
+from edgeface.door.track import Tracker
+from edgeface.gallery import Gallery
+from edgeface.gallery_key import GalleryKey
+from edgeface.pipeline import Pipeline
+
+
+@contextmanager
+def open_door(config: DoorConfig, *, actuators: Sequence[Actuator] = ()) -> Iterator[Door]:
+    """Open everything that a door needs, its log first, its actuators last; close all of it.
+
+    Parameters
+    ----------
+    config
+        Of `edgeface.door.config.read_config`.
+    actuators
+        More of them, such as a `edgeface.door.callback.Callback`; they are closed too.
+
+    Raises
+    ------
+    EdgeFaceError
+        A part that cannot be opened. Nothing was released.
+    """
+    with ExitStack() as opened:
+        enter = opened.enter_context
+        pipeline = enter(open_models(config))
+        clock = Clock.from_settings(config.table("clock"), base=config.base)
+        audit = enter(_open_log(config, pipeline, clock))
+        gallery = enter(open_people(config, pipeline))
+        parts = perceive_and_decide(config, pipeline, gallery)
+        camera = enter(Camera.from_settings(config.table("camera"), base=config.base))
+        acting = [enter(actuator) for actuator in (*actuators, *_actuators(config))]
+        notifier = enter(Notifier.from_environment())
+        yield Door(
+            camera=camera,
+            clock=clock,
+            gallery=gallery,
+            actuators=acting,
+            audit=audit,
+            notifier=notifier,
+            **parts,
+        )
+
+
+def open_models(config: DoorConfig) -> Pipeline:
+    """Open the bundle that [bundle] names, with liveness where the policy needs it."""
+    settings = dict(config.table("bundle"))
+    for name in ("file", "public_key"):
+        if name in settings:
+            settings[name] = config.base / settings[name]
+    return Pipeline.open(settings.pop("file", None), liveness=_needs_liveness(config), **settings)
+
+
+def open_people(config: DoorConfig, pipeline: Pipeline) -> Gallery:
+    """Open the gallery that [gallery] names; it must be there."""
+    settings = config.table("gallery")
+    key = settings.get("key")
+    return Gallery.open(
+        config.base / settings["path"],
+        model_id=pipeline.bundle.model_id,
+        dim=pipeline.bundle.stage("embedder")["dim"],
+        create=False,
+        key=None if key is None else GalleryKey.from_settings(key, base=config.base),
+    )
+
+
+def perceive_and_decide(
+    config: DoorConfig, pipeline: Pipeline, gallery: Gallery
+) -> dict[str, Any]:
+    """Return the perception and the engine of a door, as keywords of `Door`."""
+    base = config.base
+    rules = Rules.from_settings(
+        config.tables,
+        base=base,
+        thresholds=pipeline.bundle.manifest["thresholds"],
+        live_threshold=pipeline.live_threshold if _needs_liveness(config) else None,
+    )
+    asks = rules.policy == "passive+challenge"
+    perception = Perception(
+        pipeline,
+        gallery,
+        tracker=Tracker.from_settings(config.table("gate", "track"), base=base),
+        gate=Gate.from_settings(config.table("gate", "quality"), base=base),
+        feed=Feed.from_settings(config.table("liveness", "feed"), base=base),
+        challenge=Challenge.from_settings(config.table("liveness", "challenge"), base=base)
+        if asks
+        else None,
+        liveness=_needs_liveness(config),
+    )
+    return {"perception": perception, "engine": Engine(rules)}
+
+
+def _needs_liveness(config: DoorConfig) -> bool:
+    return config.table("liveness").get("policy", "passive") != "none"
+
+
+def _open_log(config: DoorConfig, pipeline: Pipeline, clock: Clock) -> AuditLog:
+    bundle = pipeline.bundle
+    manifest = bundle.manifest
+    build = Build(f"{manifest['name']} {manifest['version']}", bundle.model_id, config.digest)
+    return AuditLog.from_settings(
+        config.table("audit"),
+        base=config.base,
+        door=config.name,
+        build=build,
+        now=clock.moment,
+        quality=clock.quality,
+    )
+
+
+def _actuators(config: DoorConfig) -> Iterator[Actuator]:
+    for table in config.tables.get("actuators", []):
+        yield ACTUATORS[table["kind"]][0].from_settings(table, base=config.base)

@@ -1,0 +1,169 @@
+"""door.toml: read, checked as a whole before anything is opened."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeface.door import (
+    audit,
+    camera,
+    challenge,
+    clock,
+    feed,
+    gate,
+    mqtt,
+    osdp,
+    relay,
+    rules,
+    track,
+    webhook,
+    wiegand,
+)
+from edgeface.errors import BoardError, DoorError
+from edgeface.gallery_key import SETTINGS as KEY_SETTINGS
+from edgeface.manifest import RUNTIMES, VARIANTS
+from edgeface.schema import first_problem
+from edgeface.toml import read_toml
+
+ACTUATORS = {
+    "relay": (relay.Relay, relay.SETTINGS),
+    "wiegand": (wiegand.Wiegand, wiegand.SETTINGS),
+    "osdp": (osdp.Osdp, osdp.SETTINGS),
+    "mqtt": (mqtt.Mqtt, mqtt.SETTINGS),
+    "webhook": (webhook.Webhook, webhook.SETTINGS),
+}
+_PATH = {"type": "string", "minLength": 1}
+_BUNDLE = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "file": {**_PATH, "description": "an .efb file; the one that came with edgeface"},
+        "public_key": {**_PATH, "description": "PEM file of who must have signed it; nobody"},
+        "runtime": {"enum": list(RUNTIMES), "description": "what runs the embedder; the best"},
+        "variant": {"enum": list(VARIANTS), "description": "of the embedder; the bundle's choice"},
+        "threads": {"type": "integer", "minimum": 1, "description": "CPU threads; 1"},
+    },
+}
+_GALLERY = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["path"],
+    "properties": {
+        "path": {**_PATH, "description": "the gallery's file; relative to door.toml"},
+        "key": KEY_SETTINGS,
+    },
+}
+_LIVENESS = {
+    **rules.SETTINGS["liveness"],
+    "properties": {
+        **rules.SETTINGS["liveness"]["properties"],
+        "challenge": challenge.SETTINGS,
+        "feed": feed.SETTINGS,
+    },
+}
+_GATE = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {"track": track.SETTINGS, "quality": gate.SETTINGS},
+}
+_KINDS = {
+    "type": "object",
+    "required": ["kind", "name"],
+    "properties": {"kind": {"enum": list(ACTUATORS)}, "name": {"type": "string", "minLength": 1}},
+}
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["name", "camera", "gallery", "audit"],
+    "properties": {
+        **rules.SETTINGS,
+        "name": {
+            "type": "string",
+            "pattern": "^[A-Za-z0-9_-]{1,64}$",
+            "description": "the door's name in logs and topics",
+        },
+        "bundle": _BUNDLE,
+        "camera": camera.SETTINGS,
+        "clock": clock.SETTINGS,
+        "gate": _GATE,
+        "liveness": _LIVENESS,
+        "gallery": _GALLERY,
+        "audit": audit.SETTINGS,
+        "actuators": {"type": "array", "items": _KINDS},
+    },
+}
+
+
+@dataclass(frozen=True)
+class DoorConfig:
+    """A door.toml that its schemas allow.
+
+    Attributes
+    ----------
+    path
+        The file.
+    tables
+        What it says; a table left out is not in it.
+    digest
+        SHA-256 of what it says, in hex, whatever its comments and order.
+    """
+
+    path: Path
+    tables: Mapping[str, Any]
+    digest: str
+
+    @property
+    def name(self) -> str:
+        """The door's name."""
+        return self.tables["name"]
+
+    @property
+    def base(self) -> Path:
+        """The folder that relative paths begin at."""
+        return self.path.parent
+
+    def table(self, name: str, *inner: str) -> Mapping[str, Any]:
+        """Return a table, or one inside it; empty where it was left out."""
+        table = self.tables.get(name, {})
+        for part in inner:
+            table = table.get(part, {})
+        return table
+
+
+def read_config(path: str | Path) -> DoorConfig:
+    """Read and check a door.toml.
+
+    Raises
+    ------
+    DoorError
+        It is missing, no TOML, or says something that cannot be; the text names the key.
+    """
+    path = Path(path).absolute()
+    try:
+        tables = read_toml(path)
+    except BoardError as error:
+        raise DoorError(str(error)) from error
+    if tables is None:
+        raise DoorError(f"there is no {path}: docs/door.md has one to begin with")
+    problem = first_problem(tables, SCHEMA) or _actuator_problem(tables.get("actuators", []))
+    if problem:
+        raise DoorError(f"{path}: {problem}")
+    text = json.dumps(tables, sort_keys=True, default=str)
+    return DoorConfig(path, tables, hashlib.sha256(text.encode("utf-8")).hexdigest())
+
+
+def _actuator_problem(actuators: list[Mapping[str, Any]]) -> str | None:
+    names = [actuator["name"] for actuator in actuators]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        return f"actuators: two are called {twice[0]!r}; each needs a name of its own"
+    for number, actuator in enumerate(actuators):
+        problem = first_problem(actuator, ACTUATORS[actuator["kind"]][1])
+        if problem:
+            return f"actuators[{number}] ({actuator['name']}): {problem}"
+    return None

@@ -1,0 +1,251 @@
+"""The door's loop: events in, decisions out, everything on the log before anything acts."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Callable
+
+from edgeface.door.actuator import Actuator
+from edgeface.door.camera_frame import CameraEnded, NoFrameYet
+from edgeface.door.event import (
+    Alarm,
+    ChallengeWanted,
+    Decision,
+    Event,
+    Fault,
+    Moment,
+    Output,
+    PeopleChanged,
+    Reason,
+    Tick,
+)
+from edgeface.door.perceive import Perception, subjects
+from edgeface.errors import (
+    ActuatorError,
+    AuditError,
+    CameraError,
+    GalleryError,
+    InferenceError,
+)
+
+if TYPE_CHECKING:
+    from edgeface.door.audit import AuditLog
+    from edgeface.door.camera import Camera
+    from edgeface.door.clock import Clock
+    from edgeface.door.engine import Engine
+    from edgeface.door.event import Subject
+    from edgeface.door.notify import Notifier
+    from edgeface.gallery import Gallery
+
+# The exit button is asked this often when no frame comes.
+_FRAME_WAIT_S = 0.05
+_PEOPLE_EVERY_S = 1.0
+
+
+class Door:
+    """One door at work. `edgeface.door.assemble.open_door` makes one of a door.toml.
+
+    Nothing that fails in it opens the door: a failed part disarms it until it works again, and
+    the exit button works all the while.
+
+    Parameters
+    ----------
+    camera, perception, engine, clock, gallery
+        As their modules say; open.
+    actuators
+        What acts on decisions, in any order: those that must work are told first.
+    audit
+        The log; None where nothing is logged, for trials.
+    notifier
+        Told of every healthy turn.
+    """
+
+    def __init__(
+        self,
+        *,
+        camera: Camera,
+        perception: Perception,
+        engine: Engine,
+        clock: Clock,
+        gallery: Gallery,
+        actuators: Sequence[Actuator],
+        audit: AuditLog | None,
+        notifier: Notifier,
+    ) -> None:
+        self._camera = camera
+        self._perception = perception
+        self._engine = engine
+        self._clock = clock
+        self._gallery = gallery
+        self._actuators = sorted(actuators, key=lambda actuator: not actuator.must_work)
+        self._audit = audit
+        self._notifier = notifier
+        self._faults: dict[str, str] = {}
+        self._subjects: tuple[Subject, ...] | None = None
+        self._people_due = float("-inf")
+
+    @property
+    def faults(self) -> dict[str, str]:
+        """What is wrong now, by part."""
+        return dict(self._faults)
+
+    def run(self, *, stop: Callable[[], bool] = lambda: False) -> None:
+        """Work until `stop` returns True, or a file that stands for the camera ends.
+
+        Raises
+        ------
+        DoorError, BoardError
+            It cannot go on at all. Failing parts are not errors: they are faults, and logged.
+        """
+        self._notifier.ready("starting")
+        while not stop() and self.turn() is not None:
+            self._notifier.alive(self.status())
+        self._notifier.stopping()
+
+    def status(self) -> str:
+        """Return in one line how the door is."""
+        if self._faults:
+            return "faulty: " + "; ".join(f"{part}: {text}" for part, text in self._faults.items())
+        return f"working, {len(self._subjects or ())} people"
+
+    def turn(self) -> tuple[Output, ...] | None:
+        """Do one round: inputs, people, one frame. Return what was decided; None at the end."""
+        outputs: list[Output] = []
+        for part in (self._ask_inputs, self._ask_people, self._ask_log):
+            outputs += self._happen(part(self._clock.moment()))
+        try:
+            outputs += self._happen(self._ask_camera())
+        except CameraEnded:
+            return None
+        return tuple(outputs)
+
+    def _happen(self, events: Iterable[Event]) -> list[Output]:
+        """Let the engine decide on events, and on those that carrying out its decisions causes."""
+        pending, done = deque(events), []
+        while pending:
+            for output in self._engine.step(pending.popleft()):
+                pending.extend(self._carry_out(output))
+                done.append(output)
+        return done
+
+    def _ask_inputs(self, moment: Moment) -> list[Event]:
+        events: list[Event] = []
+        for actuator in self._actuators:
+            try:
+                events += actuator.poll(moment)
+                fault = actuator.fault()
+            except ActuatorError as error:
+                fault = str(error)
+            events += self._fault(actuator.name, fault, moment, matters=actuator.must_work)
+        return events
+
+    def _ask_people(self, moment: Moment) -> list[Event]:
+        if moment.monotonic < self._people_due:
+            return []
+        self._people_due = moment.monotonic + _PEOPLE_EVERY_S
+        try:
+            found = subjects(self._gallery)
+        except GalleryError as error:
+            return self._fault("gallery", str(error), moment)
+        events = self._fault("gallery", None, moment)
+        if found != self._subjects:
+            self._subjects = found
+            events.append(PeopleChanged(moment, found))
+        return events
+
+    def _ask_log(self, moment: Moment) -> list[Event]:
+        if self._audit is None:
+            return []
+        try:
+            if "audit" in self._faults:  # only what was written shows that writing works again
+                self._audit.write(Fault(moment, "audit", False))
+            self._audit.tick()
+        except AuditError as error:
+            return self._fault("audit", str(error), moment)
+        return self._fault("audit", None, moment)
+
+    def _ask_camera(self) -> list[Event]:
+        try:
+            frame = self._camera.read(timeout_s=_FRAME_WAIT_S)
+        except CameraEnded:
+            raise
+        except NoFrameYet:
+            return [Tick(self._clock.moment())]
+        except CameraError as error:
+            now = self._clock.moment()
+            return [Tick(now), *self._fault("camera", str(error), now)]
+        events = self._fault("camera", None, self._clock.moment())
+        seen = self._clock.moment(at=frame.captured)
+        try:
+            observation = self._perception.look(frame.image, seen)
+        except InferenceError as error:
+            return [*events, *self._fault("model", str(error), self._clock.moment())]
+        except GalleryError as error:
+            return [*events, *self._fault("gallery", str(error), self._clock.moment())]
+        now = self._clock.moment()
+        # The tick says how old the frame has become while it was looked at.
+        return [*events, *self._fault("model", None, now), Tick(now), observation]
+
+    def _fault(
+        self, part: str, text: str | None, moment: Moment, *, matters: bool = True
+    ) -> list[Event]:
+        """Return the event that a part failed or works again; none where nothing changed.
+
+        A part that does not matter to the door is only written down.
+        """
+        if (text is None) == (part not in self._faults):
+            return []
+        if text is None:
+            del self._faults[part]
+        else:
+            self._faults[part] = text
+        fault = Fault(moment, part, text is not None, text or "")
+        if matters:
+            return [fault]
+        return self._log(fault)
+
+    def _carry_out(self, output: Output) -> list[Event]:
+        if isinstance(output, ChallengeWanted):
+            self._perception.ask(output)
+            return []
+        failed = self._log(output)
+        if failed and _by_face(output):
+            return failed  # what cannot be logged does not open
+        return [*failed, *self._act(output)]
+
+    def _log(self, output: Decision | Alarm | Fault) -> list[Event]:
+        if self._audit is None:
+            return []
+        try:
+            self._audit.write(output)
+        except AuditError as error:
+            return self._fault("audit", str(error), output.moment)
+        return []
+
+    def _act(self, output: Decision | Alarm) -> list[Event]:
+        events: list[Event] = []
+        for actuator in self._actuators:
+            try:
+                actuator.handle(output)
+            except ActuatorError as error:
+                events += self._fault(
+                    actuator.name, str(error), output.moment, matters=actuator.must_work
+                )
+                if actuator.must_work and isinstance(output, Decision) and output.opens:
+                    output = _failed(output, actuator)  # the others are told what really happened
+                    events += self._log(output)
+        return events
+
+
+def _by_face(output: Decision | Alarm) -> bool:
+    return (
+        isinstance(output, Decision) and output.opens and output.reason is not Reason.EXIT_REQUEST
+    )
+
+
+def _failed(decision: Decision, actuator: Actuator) -> Decision:
+    return replace(
+        decision, opens=False, reason=Reason.FAULT, detail=f"{actuator.name} failed", pulse_s=0.0
+    )
