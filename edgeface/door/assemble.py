@@ -45,7 +45,7 @@ def open_door(config: DoorConfig, *, actuators: Sequence[Actuator] = ()) -> Iter
         enter = opened.enter_context
         pipeline = enter(open_models(config))
         clock = Clock.from_settings(config.table("clock"), base=config.base)
-        audit = enter(_open_log(config, pipeline, clock))
+        audit = enter(open_log(config, pipeline, clock))
         gallery = enter(open_people(config, pipeline))
         parts = perceive_and_decide(config, pipeline, gallery)
         camera = enter(Camera.from_settings(config.table("camera"), base=config.base))
@@ -114,7 +114,7 @@ def _needs_liveness(config: DoorConfig) -> bool:
     return config.table("liveness").get("policy", "passive") != "none"
 
 
-def _open_log(config: DoorConfig, pipeline: Pipeline, clock: Clock) -> AuditLog:
+def open_log(config: DoorConfig, pipeline: Pipeline, clock: Clock) -> AuditLog:
     bundle = pipeline.bundle
     manifest = bundle.manifest
     build = Build(f"{manifest['name']} {manifest['version']}", bundle.model_id, config.digest)

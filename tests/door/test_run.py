@@ -1,0 +1,245 @@
+"""The door's loop: what is logged before what acts, and that no failing part opens anything."""
+
+from __future__ import annotations
+
+import json
+import resource
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from edgeface.door.actuator import Actuator
+from edgeface.door.assemble import open_log, open_models, open_people, perceive_and_decide
+from edgeface.door.camera import Camera
+from edgeface.door.clock import Clock
+from edgeface.door.config import read_config
+from edgeface.door.event import Alarm, Decision, Event, ExitRequest, Moment, Reason
+from edgeface.door.notify import Notifier
+from edgeface.door.run import Door
+from edgeface.errors import ActuatorError
+from tests.door import doorstep
+from tests.door.doorstep import NAME, make_doorstep, nobody, visit, write_clip
+
+
+class Bolt(Actuator):
+    """A lock that remembers what it was told, and fails when it is to."""
+
+    def __init__(self, name: str = "bolt", *, must_work: bool = True) -> None:
+        self.name, self.must_work = name, must_work
+        self.told: list[Decision | Alarm] = []
+        self.broken = False
+        self.pressed = False
+        self.look: Callable[[Decision | Alarm], None] = lambda output: None
+
+    def handle(self, output: Decision | Alarm) -> None:
+        self.look(output)
+        if self.broken and isinstance(output, Decision) and output.opens:
+            raise ActuatorError(f"{self.name} is stuck")
+        self.told.append(output)
+
+    def poll(self, moment: Moment) -> tuple[Event, ...]:
+        pressed, self.pressed = self.pressed, False
+        return (ExitRequest(moment),) if pressed else ()
+
+    def fault(self) -> str | None:
+        return f"{self.name} is stuck" if self.broken else None
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    @property
+    def opened(self) -> list[Decision]:
+        return [told for told in self.told if isinstance(told, Decision) and told.opens]
+
+
+@dataclass
+class Parts:
+    """An open door, and what it is made of."""
+
+    door: Door
+    bolt: Bolt
+    others: Sequence[Bolt] = field(default_factory=tuple)
+    pipeline: object = None
+    folder: Path = Path()
+
+    def turns(self, count: int = 1000) -> list:
+        """Let it work; return what it decided until the clip's end."""
+        outputs: list = []
+        for _ in range(count):
+            found = self.door.turn()
+            if found is None:
+                break
+            outputs += found
+        return outputs
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory, grace_hopper_bgr) -> Path:
+    return write_clip(tmp_path_factory.mktemp("clip") / "known.avi", visit(grace_hopper_bgr))
+
+
+@pytest.fixture
+def opened(tmp_path, pipeline, grace_hopper_bgr) -> Iterator[Callable[..., Parts]]:
+    """Opens a door whose camera is a clip; it is closed afterwards."""
+    with ExitStack() as stack:
+        yield lambda clip, *others, **settings: stack.enter_context(
+            _door(tmp_path / "door", pipeline, grace_hopper_bgr, clip, others, settings)
+        )
+
+
+@contextmanager
+def _door(folder, pipeline, portrait, clip, others, settings) -> Iterator[Parts]:
+    file = make_doorstep(folder, pipeline, portrait, source=f'"{clip}"', **settings)
+    config = read_config(file)
+    bolt = Bolt()
+    with ExitStack() as stack:
+        models = stack.enter_context(open_models(config))
+        gallery = stack.enter_context(open_people(config, models))
+        camera = Camera.from_settings(config.table("camera"), base=folder, realtime=False)
+        stack.enter_context(camera)
+        clock = Clock(trust_clock=True, monotonic=camera.now, wall=lambda: 1.8e9 + camera.now())
+        door = Door(
+            camera=camera,
+            clock=clock,
+            gallery=gallery,
+            actuators=[*others, bolt],
+            audit=stack.enter_context(open_log(config, models, clock)),
+            notifier=Notifier(None),
+            **perceive_and_decide(config, models, gallery),
+        )
+        yield Parts(door, bolt, others, models, folder)
+
+
+def _log(folder: Path) -> list[dict]:
+    files = sorted((folder / "audit").glob("*.jsonl"))
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+def _logged(folder: Path, kind: str) -> list[dict]:
+    return [entry for entry in _log(folder) if entry["kind"] == kind]
+
+
+def test_somebody_enrolled_opens_once_in_a_visit(opened, clip):
+    parts = opened(clip)
+    parts.turns()
+    assert [(told.person, told.reason) for told in parts.bolt.opened] == [(NAME, Reason.RECOGNISED)]
+
+
+def test_a_stranger_opens_nothing(opened, astronaut_bgr, tmp_path):
+    stranger = write_clip(tmp_path / "stranger.avi", visit(astronaut_bgr, frames=60))
+    parts = opened(stranger)
+    outputs = parts.turns()
+    assert not parts.bolt.opened
+    assert any(isinstance(output, Decision) for output in outputs)
+
+
+def test_an_opening_is_on_the_log_before_anything_acts(opened, clip):
+    parts = opened(clip)
+    seen = []
+    parts.bolt.look = lambda output: seen.append(len(_logged(parts.folder, "decision")))
+    parts.turns()
+    assert parts.bolt.opened
+    assert seen[0] == 1
+
+
+def test_lock_that_fails_disarms_the_door_and_nobody_is_told_that_it_opened(opened, clip):
+    bell = Bolt("bell", must_work=False)
+    parts = opened(clip, bell)
+    parts.bolt.look = lambda output: setattr(parts.bolt, "broken", True)
+    parts.turns()
+    assert not parts.bolt.opened and not bell.opened
+    told = [output for output in bell.told if isinstance(output, Decision)]
+    assert told[0].reason is Reason.FAULT and not told[0].opens
+    assert "bolt" in parts.door.faults
+    reasons = [entry["reason"] for entry in _logged(parts.folder, "decision")]
+    assert reasons[:2] == ["recognised", "fault"]
+
+
+def test_bell_that_fails_is_logged_and_the_door_works_on(opened, clip):
+    bell = Bolt("bell", must_work=False)
+    bell.broken = True
+    parts = opened(clip, bell)
+    parts.turns()
+    assert parts.bolt.opened
+    assert "bell" in parts.door.faults
+
+
+def test_lock_that_works_again_arms_the_door_again(opened, grace_hopper_bgr, tmp_path):
+    parts = opened(write_clip(tmp_path / "long.avi", visit(grace_hopper_bgr, frames=60)))
+    parts.bolt.broken = True
+    parts.turns(1)
+    parts.bolt.broken = False
+    parts.turns()
+    assert parts.bolt.opened
+    assert not parts.door.faults
+
+
+def test_what_cannot_be_logged_does_not_open_and_the_exit_button_still_does(opened, clip):
+    parts = opened(clip)
+    parts.turns(1)
+    parts.bolt.pressed = True
+    with full_disk():
+        parts.turns()
+    assert [told.reason for told in parts.bolt.opened] == [Reason.EXIT_REQUEST]
+    assert "audit" in parts.door.faults
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file grows any more."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+
+
+def test_model_that_fails_opens_nothing_and_the_exit_button_still_does(opened, clip):
+    parts = opened(clip)
+    parts.turns(1)
+    parts.pipeline.close()
+    parts.bolt.pressed = True
+    parts.turns()
+    assert [told.reason for told in parts.bolt.opened] == [Reason.EXIT_REQUEST]
+    assert "model" in parts.door.faults
+
+
+def test_somebody_blocked_meanwhile_is_denied_at_once(opened, pipeline, clip):
+    parts = opened(clip)
+    with doorstep.open_people(parts.folder, pipeline) as gallery:
+        gallery.describe(NAME, blocked=True)
+    outputs = parts.turns()
+    assert not parts.bolt.opened
+    decided = [output.reason for output in outputs if isinstance(output, Decision)]
+    assert decided[0] is Reason.BLOCKED
+
+
+def test_somebody_erased_meanwhile_is_a_stranger(opened, pipeline, clip):
+    parts = opened(clip)
+    with doorstep.open_people(parts.folder, pipeline) as gallery:
+        gallery.erase(NAME)
+    parts.turns()
+    assert not parts.bolt.opened
+
+
+def test_damaged_picture_is_a_camera_fault_and_opens_nothing(opened, grace_hopper_bgr, tmp_path):
+    frames = [frame * 0 for frame in visit(grace_hopper_bgr, frames=10)]
+    parts = opened(write_clip(tmp_path / "black.avi", frames))
+    parts.turns()
+    assert not parts.bolt.opened
+    assert "camera" in parts.door.faults
+
+
+def test_empty_scene_decides_nothing(opened, tmp_path):
+    parts = opened(write_clip(tmp_path / "nobody.avi", nobody(frames=20)))
+    assert not [output for output in parts.turns() if isinstance(output, Decision)]
+
+
+def test_log_holds_no_name_and_no_numbers_of_a_face(opened, clip):
+    parts = opened(clip)
+    parts.turns()
+    text = json.dumps(_log(parts.folder))
+    assert NAME not in text and "embedding" not in text
