@@ -37,7 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     parser.epilog = _EPILOG
     parser.add_argument(
-        "--config", metavar="FILE", default=_CONFIG, help=f"the door's settings (default: {_CONFIG})"
+        "--config",
+        metavar="FILE",
+        default=_CONFIG,
+        help=f"the door's settings (default: {_CONFIG})",
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument(

@@ -79,8 +79,10 @@ LAYERS = [
         "door.webhook",
         "door.callback",
     ],
-    ["door.config", "door.perceive"],
+    ["door.config", "door.perceive", "door.new"],
     ["door.run"],
+    ["door.assemble"],
+    ["door.simulate"],
     ["cli", "cli_*", "demo", "draw", "evaluate", "pairs", "roc", "roc_*", "bench*", "doctor*"],
     ["__main__"],
 ]

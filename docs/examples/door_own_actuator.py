@@ -1,4 +1,4 @@
-"""An actuator of one's own: a turnstile on a serial line.   python door_own_actuator.py DOOR.toml TTY
+"""An actuator of one's own, on a serial line:   python door_own_actuator.py DOOR.toml TTY
 
 Whatever it raises must be an ActuatorError; the door then lets nobody in until it works again.
 """

@@ -23,7 +23,7 @@ class Receive(BaseHTTPRequestHandler):
         except ActuatorError:
             return self.send_error(401)
         if not received.repeated:
-            print(received.event["type"], received.event, flush=True)
+            print(received.event["event_type"], received.event, flush=True)
         self.send_response(200)
         self.end_headers()
 

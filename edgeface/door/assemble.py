@@ -20,6 +20,7 @@ from edgeface.door.perceive import Perception
 from edgeface.door.rules import Rules
 from edgeface.door.run import Door
 from edgeface.door.track import Tracker
+from edgeface.errors import DoorError
 from edgeface.gallery import Gallery
 from edgeface.gallery_key import GalleryKey
 from edgeface.pipeline import Pipeline
@@ -48,7 +49,7 @@ def open_door(config: DoorConfig, *, actuators: Sequence[Actuator] = ()) -> Iter
         audit = enter(open_log(config, pipeline, clock))
         gallery = enter(open_people(config, pipeline))
         parts = perceive_and_decide(config, pipeline, gallery)
-        camera = enter(Camera.from_settings(config.table("camera"), base=config.base))
+        camera = enter(open_camera(config))
         acting = [enter(actuator) for actuator in (*actuators, *_actuators(config))]
         notifier = enter(Notifier.from_environment())
         yield Door(
@@ -84,9 +85,25 @@ def open_people(config: DoorConfig, pipeline: Pipeline) -> Gallery:
     )
 
 
-def perceive_and_decide(
-    config: DoorConfig, pipeline: Pipeline, gallery: Gallery
-) -> dict[str, Any]:
+def open_camera(config: DoorConfig, *, clip: str | None = None) -> Camera:
+    """Open the camera of [camera]; or, with its settings, a clip whose every frame is seen."""
+    settings = dict(config.table("camera"))
+    with settings_of(config):
+        if clip is None:
+            return Camera.from_settings(settings, base=config.base)
+        return Camera.from_settings({**settings, "source": clip}, base=config.base, realtime=False)
+
+
+@contextmanager
+def settings_of(config: DoorConfig) -> Iterator[None]:
+    """Turn a part's word on its settings, a ValueError, into ours, which names the file."""
+    try:
+        yield
+    except ValueError as error:
+        raise DoorError(f"{config.path}: {error}") from error
+
+
+def perceive_and_decide(config: DoorConfig, pipeline: Pipeline, gallery: Gallery) -> dict[str, Any]:
     """Return the perception and the engine of a door, as keywords of `Door`."""
     base = config.base
     rules = Rules.from_settings(
@@ -95,19 +112,23 @@ def perceive_and_decide(
         thresholds=pipeline.bundle.manifest["thresholds"],
         live_threshold=pipeline.live_threshold if _needs_liveness(config) else None,
     )
-    asks = rules.policy == "passive+challenge"
-    perception = Perception(
-        pipeline,
-        gallery,
-        tracker=Tracker.from_settings(config.table("gate", "track"), base=base),
-        gate=Gate.from_settings(config.table("gate", "quality"), base=base),
-        feed=Feed.from_settings(config.table("liveness", "feed"), base=base),
-        challenge=Challenge.from_settings(config.table("liveness", "challenge"), base=base)
-        if asks
-        else None,
-        liveness=_needs_liveness(config),
-    )
+    with settings_of(config):
+        perception = Perception(
+            pipeline,
+            gallery,
+            tracker=Tracker.from_settings(config.table("gate", "track"), base=base),
+            gate=Gate.from_settings(config.table("gate", "quality"), base=base),
+            feed=Feed.from_settings(config.table("liveness", "feed"), base=base),
+            challenge=_challenge(config) if rules.policy == "passive+challenge" else None,
+            liveness=_needs_liveness(config),
+        )
     return {"perception": perception, "engine": Engine(rules)}
+
+
+def _challenge(config: DoorConfig) -> Challenge:
+    mirrored = config.table("camera").get("mirror", False)
+    settings = {"mirrored": mirrored, **config.table("liveness", "challenge")}
+    return Challenge.from_settings(settings, base=config.base)
 
 
 def _needs_liveness(config: DoorConfig) -> bool:
@@ -130,4 +151,8 @@ def open_log(config: DoorConfig, pipeline: Pipeline, clock: Clock) -> AuditLog:
 
 def _actuators(config: DoorConfig) -> Iterator[Actuator]:
     for table in config.tables.get("actuators", []):
-        yield ACTUATORS[table["kind"]][0].from_settings(table, base=config.base)
+        kind, schema = ACTUATORS[table["kind"]]
+        named = {"door": config.name} if "door" in schema["properties"] else {}
+        with settings_of(config):
+            actuator = kind.from_settings({**named, **table}, base=config.base)
+        yield actuator

@@ -58,7 +58,7 @@ _GALLERY = {
         "key": KEY_SETTINGS,
     },
 }
-_LIVENESS = {
+_LIVENESS: dict[str, Any] = {
     **rules.SETTINGS["liveness"],
     "properties": {
         **rules.SETTINGS["liveness"]["properties"],

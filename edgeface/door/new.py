@@ -15,7 +15,7 @@ _TEMPLATE = Path(__file__).with_name("template.toml")
 
 
 def make_door(folder: str | Path) -> Iterator[Path]:
-    """Write door.toml, gallery.key and audit.key into a folder, and yield each when it is there.
+    """Write door.toml, gallery.key and audit.pem into a folder, and yield each when it is there.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def make_door(folder: str | Path) -> Iterator[Path]:
     files = {
         folder / "door.toml": lambda path: shutil.copyfile(_TEMPLATE, path),
         folder / "gallery.key": write_key_file,
-        folder / "audit.key": make_audit_key,
+        folder / "audit.pem": make_audit_key,
     }
     there = [path.name for path in files if os.path.lexists(path)]
     if there:

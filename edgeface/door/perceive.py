@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from edgeface.door.challenge import Challenge
@@ -131,15 +132,9 @@ class Perception:
         return best.name, best.score, lead
 
 
-def subjects(gallery: Gallery) -> tuple[Subject, ...]:
-    """Return what the rules need to know of everybody who can be recognised.
-
-    Raises
-    ------
-    GalleryError
-        The gallery cannot be read.
-    """
-    return tuple(_subject(person) for person in gallery.people() if person.templates)
+def subjects(people: Iterable[Person]) -> tuple[Subject, ...]:
+    """Return what the rules need to know of everybody who can be recognised."""
+    return tuple(_subject(person) for person in people if person.templates)
 
 
 def _subject(person: Person) -> Subject:
@@ -149,4 +144,5 @@ def _subject(person: Person) -> Subject:
         blocked=person.blocked,
         expires_at=person.expires_at and to_datetime(person.expires_at),
         card=person.card and Card(*person.card),
+        templates=person.templates,
     )

@@ -35,13 +35,11 @@ if TYPE_CHECKING:
     from edgeface.door.camera import Camera
     from edgeface.door.clock import Clock
     from edgeface.door.engine import Engine
-    from edgeface.door.event import Subject
     from edgeface.door.notify import Notifier
-    from edgeface.gallery import Gallery
+    from edgeface.gallery import Gallery, Person
 
 # The exit button is asked this often when no frame comes.
 _FRAME_WAIT_S = 0.05
-_PEOPLE_EVERY_S = 1.0
 
 
 class Door:
@@ -83,8 +81,7 @@ class Door:
         self._audit = audit
         self._notifier = notifier
         self._faults: dict[str, str] = {}
-        self._subjects: tuple[Subject, ...] | None = None
-        self._people_due = float("-inf")
+        self._people: tuple[Person, ...] | None = None
 
     @property
     def faults(self) -> dict[str, str]:
@@ -108,7 +105,7 @@ class Door:
         """Return in one line how the door is."""
         if self._faults:
             return "faulty: " + "; ".join(f"{part}: {text}" for part, text in self._faults.items())
-        return f"working, {len(self._subjects or ())} people"
+        return f"working, {len(self._people or ())} people"
 
     def turn(self) -> tuple[Output, ...] | None:
         """Do one round: inputs, people, one frame. Return what was decided; None at the end."""
@@ -142,17 +139,14 @@ class Door:
         return events
 
     def _ask_people(self, moment: Moment) -> list[Event]:
-        if moment.monotonic < self._people_due:
-            return []
-        self._people_due = moment.monotonic + _PEOPLE_EVERY_S
         try:
-            found = subjects(self._gallery)
+            people = self._gallery.people()  # the same tuple until somebody changes
         except GalleryError as error:
             return self._fault("gallery", str(error), moment)
         events = self._fault("gallery", None, moment)
-        if found != self._subjects:
-            self._subjects = found
-            events.append(PeopleChanged(moment, found))
+        if people is not self._people:
+            self._people = people
+            events.append(PeopleChanged(moment, subjects(people)))
         return events
 
     def _ask_log(self, moment: Moment) -> list[Event]:

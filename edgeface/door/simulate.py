@@ -8,8 +8,12 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from edgeface.door.assemble import open_models, open_people, perceive_and_decide
-from edgeface.door.camera import Camera
+from edgeface.door.assemble import (
+    open_camera,
+    open_models,
+    open_people,
+    perceive_and_decide,
+)
 from edgeface.door.clock import Clock
 from edgeface.door.config import DoorConfig
 from edgeface.door.event import Output, Tick
@@ -39,7 +43,7 @@ def simulate(config: DoorConfig, clip: str | Path, *, begins: datetime) -> Itera
     with ExitStack() as opened:
         pipeline = opened.enter_context(open_models(config))
         gallery = opened.enter_context(open_people(config, pipeline))
-        camera = opened.enter_context(_open_clip(config, clip))
+        camera = opened.enter_context(open_camera(config, clip=str(Path(clip).absolute())))
         parts = perceive_and_decide(config, pipeline, gallery)
         clock = Clock(
             trust_clock=True,
@@ -58,11 +62,4 @@ def simulate(config: DoorConfig, clip: str | Path, *, begins: datetime) -> Itera
         while (outputs := door.turn()) is not None:
             yield from outputs
         end = clock.moment()
-        yield from parts["engine"].step(
-            Tick(replace(end, monotonic=end.monotonic + _AFTERWARDS_S))
-        )
-
-
-def _open_clip(config: DoorConfig, clip: str | Path) -> Camera:
-    settings = {**config.table("camera"), "source": str(Path(clip).absolute())}
-    return Camera.from_settings(settings, base=config.base, realtime=False)
+        yield from parts["engine"].step(Tick(replace(end, monotonic=end.monotonic + _AFTERWARDS_S)))

@@ -79,7 +79,7 @@ class Site:
         """Play one visit to a fresh door; yield (frame's number, decision)."""
         parts = perceive_and_decide(self.config, self.pipeline, self.gallery)
         perception, engine = parts["perception"], parts["engine"]
-        engine.step(PeopleChanged(_moment(0), subjects(self.gallery)))
+        engine.step(PeopleChanged(_moment(0), subjects(self.gallery.people())))
         number, asked = 0, None
         while True:
             try:
