@@ -15,7 +15,7 @@ from edgeface.door.assemble import open_door
 from edgeface.door.config import DoorConfig, read_config
 from edgeface.door.event import Alarm, Decision, Output
 from edgeface.door.new import make_door
-from edgeface.door.simulate import simulate
+from edgeface.door.replay import simulate
 
 _CONFIG = "/etc/edgeface/door.toml"
 _OF_BUNDLE = ("bundle", "public_key", "runtime", "variant")

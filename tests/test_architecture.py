@@ -82,7 +82,7 @@ LAYERS = [
     ["door.config", "door.perceive", "door.new"],
     ["door.run"],
     ["door.assemble"],
-    ["door.simulate"],
+    ["door.replay"],
     ["cli", "cli_*", "demo", "draw", "evaluate", "pairs", "roc", "roc_*", "bench*", "doctor*"],
     ["__main__"],
 ]

@@ -8,7 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-EXAMPLES = ("identify.py", "verify_two_photos.py")
+EXAMPLES = (
+    "identify.py",
+    "verify_two_photos.py",
+    # tests/door/test_examples_door.py runs these
+    "door.py",
+    "door_own_actuator.py",
+    "door_people.py",
+    "door_replay.py",
+    "webhook_receiver.py",
+)
 
 
 def _run(repository: Path, folder: Path, *arguments: object) -> str:

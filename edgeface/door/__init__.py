@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edgeface.door.callback import Callback
     from edgeface.door.config import read_config
     from edgeface.door.event import Alarm, Decision, Reason
-    from edgeface.door.simulate import simulate
+    from edgeface.door.replay import simulate
 
 __all__ = [
     "Actuator",
@@ -36,7 +36,7 @@ _HOME = {
     "Reason": "event",
     "open_door": "assemble",
     "read_config": "config",
-    "simulate": "simulate",
+    "simulate": "replay",
 }
 
 

@@ -36,6 +36,12 @@ class Actuator(ABC):
             It could not be done; nothing is open because of this call.
         """
 
+    def show(self, instruction: str) -> None:  # noqa: B027 (most have no display)
+        """Tell the visitor what to do, on whatever display this has; empty: nothing more.
+
+        Not every actuator has one. Raises as `handle`.
+        """
+
     def poll(self, moment: Moment) -> tuple[Event, ...]:
         """Return what its inputs reported since the last call: contact, exit button, tamper."""
         return ()

@@ -163,6 +163,10 @@ class Mqtt(Actuator):
         self._queue.put(Publication(self.topics.event, encoded(message)))
         self._tell_again(changed)
 
+    def show(self, instruction: str) -> None:
+        """Publish it, for a display that subscribes to `Topics.instruction`."""
+        self._queue.put(Publication(self.topics.instruction, instruction.encode("utf-8")))
+
     def poll(self, moment: Moment) -> tuple[Event, ...]:
         """Tell that the release is over when its time is; a broker reports nothing to the door."""
         self._tell_again(self._state.elapse(moment))

@@ -38,7 +38,7 @@ HEALTH: dict[str, tuple[str, str | None, str | None]] = {
 
 @dataclass(frozen=True)
 class Topics:
-    """Where a door publishes. Everything but `event` is retained."""
+    """Where a door publishes. Everything but `event` and `instruction` is retained."""
 
     base: str
 
@@ -51,6 +51,11 @@ class Topics:
     def event(self) -> str:
         """Each decision and alarm, as JSON."""
         return f"{self.base}/event"
+
+    @property
+    def instruction(self) -> str:
+        """What the visitor is asked to do now, as text for a display; empty: nothing."""
+        return f"{self.base}/instruction"
 
     @property
     def state(self) -> str:

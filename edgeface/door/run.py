@@ -81,6 +81,7 @@ class Door:
         self._audit = audit
         self._notifier = notifier
         self._faults: dict[str, str] = {}
+        self._shown = ""
         self._people: tuple[Person, ...] | None = None
 
     @property
@@ -116,6 +117,7 @@ class Door:
             outputs += self._happen(self._ask_camera())
         except CameraEnded:
             return None
+        outputs += self._happen(self._show(self._clock.moment()))
         return tuple(outputs)
 
     def _happen(self, events: Iterable[Event]) -> list[Output]:
@@ -181,6 +183,19 @@ class Door:
         now = self._clock.moment()
         # The tick says how old the frame has become while it was looked at.
         return [*events, *self._fault("model", None, now), Tick(now), observation]
+
+    def _show(self, moment: Moment) -> list[Event]:
+        """Tell the visitor what to do, where that changed."""
+        if self._perception.instruction == self._shown:
+            return []
+        self._shown = self._perception.instruction
+        events: list[Event] = []
+        for actuator in self._actuators:
+            try:
+                actuator.show(self._shown)
+            except ActuatorError as error:
+                events += self._fault(actuator.name, str(error), moment, matters=actuator.must_work)
+        return events
 
     def _fault(
         self, part: str, text: str | None, moment: Moment, *, matters: bool = True
