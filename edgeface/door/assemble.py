@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -103,8 +104,13 @@ def settings_of(config: DoorConfig) -> Iterator[None]:
         raise DoorError(f"{config.path}: {error}") from error
 
 
-def perceive_and_decide(config: DoorConfig, pipeline: Pipeline, gallery: Gallery) -> dict[str, Any]:
-    """Return the perception and the engine of a door, as keywords of `Door`."""
+def perceive_and_decide(
+    config: DoorConfig, pipeline: Pipeline, gallery: Gallery, *, draw: random.Random | None = None
+) -> dict[str, Any]:
+    """Return the perception and the engine of a door, as keywords of `Door`.
+
+    `draw` draws the movements that are asked for; None for the system's randomness.
+    """
     base = config.base
     rules = Rules.from_settings(
         config.tables,
@@ -119,16 +125,16 @@ def perceive_and_decide(config: DoorConfig, pipeline: Pipeline, gallery: Gallery
             tracker=Tracker.from_settings(config.table("gate", "track"), base=base),
             gate=Gate.from_settings(config.table("gate", "quality"), base=base),
             feed=Feed.from_settings(config.table("liveness", "feed"), base=base),
-            challenge=_challenge(config) if rules.policy == "passive+challenge" else None,
+            challenge=_challenge(config, draw) if rules.policy == "passive+challenge" else None,
             liveness=_needs_liveness(config),
         )
     return {"perception": perception, "engine": Engine(rules)}
 
 
-def _challenge(config: DoorConfig) -> Challenge:
+def _challenge(config: DoorConfig, draw: random.Random | None) -> Challenge:
     mirrored = config.table("camera").get("mirror", False)
     settings = {"mirrored": mirrored, **config.table("liveness", "challenge")}
-    return Challenge.from_settings(settings, base=config.base)
+    return Challenge.from_settings(settings, base=config.base, draw=draw)
 
 
 def _needs_liveness(config: DoorConfig) -> bool:

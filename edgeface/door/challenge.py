@@ -139,15 +139,19 @@ class Challenge:
         self._state = "none"
 
     @classmethod
-    def from_settings(cls, table: Mapping[str, Any], *, base: Path) -> Challenge:
+    def from_settings(
+        cls, table: Mapping[str, Any], *, base: Path, draw: random.Random | None = None
+    ) -> Challenge:
         """Make it from door.toml's ``[liveness.challenge]``, which `SETTINGS` describes.
+
+        `draw` draws the steps; None for the system's randomness.
 
         Raises
         ------
         DoorError
             A face that is turned enough would still count as looking at the camera.
         """
-        challenge = cls(**table)
+        challenge = cls(**table, draw=draw)
         limits = challenge._limits
         if limits.centre_yaw >= limits.turn_yaw:
             raise DoorError(

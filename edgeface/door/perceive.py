@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from edgeface.gallery import Gallery, Person
     from edgeface.pipeline import Pipeline
 
+_LEFT_AFTER_S = 1.5  # without the face; until then it may come back within its visit
 _NO_SECOND_PERSON = 2.0  # the greatest lead that two cosines can have
 
 
@@ -60,6 +61,7 @@ class Perception:
         self._liveness = liveness
         self._asked: int | None = None
         self._track: Track | None = None
+        self._seen = 0.0
 
     def look(self, image: np.ndarray, moment: Moment) -> Observation:
         """Say what one frame shows.
@@ -79,8 +81,10 @@ class Perception:
         faces = self._pipeline.analyze(image)
         self._track = track = self._tracker.update(faces, at=moment.monotonic)
         if track is None:
-            self._asked = None
+            if self._asked is not None and moment.monotonic - self._seen > _LEFT_AFTER_S:
+                self._asked = None
             return Observation(moment, faces=len(faces))
+        self._seen = moment.monotonic
         face = track.face
         broken = self._gate.broken(face, faces, shape=image.shape)
         person, score, lead = self._nearest(face)

@@ -16,8 +16,8 @@ import numpy as np
 
 WIDTH, HEIGHT = 640, 480
 FPS = 10.0
-TURNS = {"turn_left": 45.0, "turn_right": -45.0}  # degrees, by what the door asks
-_TURN_STEP = 5.0  # degrees a frame
+TURNS = {"turn_left": 30.0, "turn_right": -30.0}  # degrees, by what the door asks
+_TURN_STEP = 6.0  # degrees a frame
 Clip = Generator[np.ndarray, Optional[str], None]
 """Frames; what the door asks of the visitor is sent in, and the next frame answers it."""
 

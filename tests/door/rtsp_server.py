@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("--password")
     parser.add_argument("--fps", type=int, default=25)
     parser.add_argument("--pattern", default="snow")
+    parser.add_argument("--pictures", help="JPEG files to play again and again, as /path/%%05d.jpg")
     options = parser.parse_args()
 
     Gst.init(None)
@@ -31,16 +32,31 @@ def main() -> None:
     server.set_address("127.0.0.1")
     server.set_service(options.port)
     factory = GstRtspServer.RTSPMediaFactory()
-    factory.set_launch(
-        f"( videotestsrc is-live=true pattern={options.pattern} "
-        f"! video/x-raw,format=I420,width=320,height=240,framerate={options.fps}/1 {PAY} )"
-    )
+    factory.set_shared(bool(options.pictures))
+    factory.set_launch(played(options) if options.pictures else drawn(options))
     if options.user:
         protect(server, factory, options.user, options.password)
     server.get_mount_points().add_factory("/door", factory)
     server.attach(None)
     print(server.get_bound_port(), flush=True)  # noqa: T201
     GLib.MainLoop().run()
+
+
+def drawn(options: argparse.Namespace) -> str:
+    """A test pattern."""
+    return (
+        f"( videotestsrc is-live=true pattern={options.pattern} "
+        f"! video/x-raw,format=I420,width=320,height=240,framerate={options.fps}/1 {PAY} )"
+    )
+
+
+def played(options: argparse.Namespace) -> str:
+    """Pictures that are there already, at the camera's speed."""
+    return (
+        f"( multifilesrc location={options.pictures} loop=true "
+        f"caps=image/jpeg,framerate={options.fps}/1 "
+        "! jpegdec ! identity sync=true ! jpegenc quality=95 ! rtpjpegpay name=pay0 pt=26 )"
+    )
 
 
 def protect(server, factory, user: str, password: str) -> None:

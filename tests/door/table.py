@@ -7,12 +7,14 @@ encrypted gallery of people who are in other photos too. Nobody's name or face i
 from __future__ import annotations
 
 import argparse
+import random
 import sys
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -61,11 +63,14 @@ class Somebody:
 class Site:
     """A door's folder, models and people."""
 
-    def __init__(self, folder: Path, data: Path, *, policy: str, enrolled: int) -> None:
+    def __init__(
+        self, folder: Path, data: Path, *, policy: str, enrolled: int, strangers: int | None = None
+    ) -> None:
         self.config = _settings(folder, policy)
         self.pipeline = open_models(self.config)
-        self.frames = scenarios.LONG if policy == "passive+challenge" else scenarios.FRAMES
-        everybody = list(_somebodies(Identities(data), self.pipeline))
+        self.frames = scenarios.LONG if policy == "passive+challenge" else scenarios.SHORT
+        most = None if strangers is None else enrolled + strangers
+        everybody = list(islice(_somebodies(Identities(data), self.pipeline), most))
         self.known, self.strangers = everybody[:enrolled], everybody[enrolled:]
         self.gallery = Gallery.open(
             folder / "gallery.db",
@@ -77,7 +82,7 @@ class Site:
 
     def visit(self, scenario: Scenario) -> Iterator[tuple[int, Decision]]:
         """Play one visit to a fresh door; yield (frame's number, decision)."""
-        parts = perceive_and_decide(self.config, self.pipeline, self.gallery)
+        parts = perceive_and_decide(self.config, self.pipeline, self.gallery, draw=random.Random(1))
         perception, engine = parts["perception"], parts["engine"]
         engine.step(PeopleChanged(_moment(0), subjects(self.gallery.people())))
         number, asked = 0, None
@@ -129,27 +134,29 @@ def _somebodies(people: Identities, pipeline: Pipeline) -> Iterator[Somebody]:
             yield found
 
 
-def visits(site: Site, count: int, attacks: Callable[[str, Portrait, int], Portrait]):
+def visits(
+    site: Site, count: int, attacks: Callable[[str, Portrait, int], Portrait]
+) -> Iterator[Scenario]:
     """Yield `count` visits of each kind, as far as there are people for them."""
     known = [(person.name, person.portraits[ENROLLED_PHOTOS]) for person in site.known]
     strangers = [person.portraits[0] for person in site.strangers]
     for i, (name, portrait) in enumerate(known[:count]):
         stranger = strangers[i % len(strangers)]
-        yield scenarios.known(name, portrait, seed=i)
-        yield scenarios.stranger(stranger, seed=i)
-        yield scenarios.two_people(portrait.scene, stranger.scene, seed=i)
-        yield scenarios.tailgating(name, portrait, stranger, seed=i)
-        yield scenarios.frozen(portrait, seed=i, period=1)
-        yield scenarios.frozen(portrait, seed=i, period=15)
-        yield scenarios.dark(portrait, seed=i)
+        yield scenarios.known(name, portrait, seed=i, frames=site.frames)
+        yield scenarios.stranger(stranger, seed=i, frames=site.frames)
+        yield scenarios.two_people(portrait.scene, stranger.scene, seed=i, frames=site.frames)
+        yield scenarios.tailgating(name, portrait, stranger, seed=i, frames=site.frames)
+        yield scenarios.frozen(portrait, seed=i, frames=site.frames, period=1)
+        yield scenarios.frozen(portrait, seed=i, frames=site.frames, period=15)
+        yield scenarios.dark(portrait, seed=i, frames=site.frames)
         for family, kinds in (("print", PRINTS), ("screen", SCREENS)):
             shown = attacks(kinds[i % len(kinds)], portrait, i)
-            yield scenarios.attack(family, shown, seed=i)
+            yield scenarios.attack(family, shown, seed=i, frames=site.frames)
     for i, portrait in enumerate(look_alikes(site, count)):
-        yield scenarios.stranger(portrait, seed=i, kind="look-alike")
+        yield scenarios.stranger(portrait, seed=i, frames=site.frames, kind="look-alike")
     profiles = [profile for person in site.known for profile in person.profiles[:1]]
     for i, portrait in enumerate(profiles[:count]):
-        yield scenarios.stranger(portrait, seed=i, kind="side pose")
+        yield scenarios.stranger(portrait, seed=i, frames=site.frames, kind="side pose")
 
 
 def look_alikes(site: Site, count: int) -> list[Portrait]:
