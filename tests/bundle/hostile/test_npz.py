@@ -158,7 +158,7 @@ def test_vectors_that_are_missing_fail_the_selftest(pipeline, tmp_path):
     max_examples=200,
     deadline=None,
     derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
 def test_any_change_of_the_bytes_gives_arrays_or_value_error(data):
