@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Callable
 
 from edgeface.door.actuator import Actuator
+from edgeface.door.audit_entry import Record, act_record
 from edgeface.door.camera_frame import CameraEnded, NoFrameYet
 from edgeface.door.event import (
     Alarm,
@@ -147,8 +148,11 @@ class Door:
             return self._fault("gallery", str(error), moment)
         events = self._fault("gallery", None, moment)
         if people is not self._people:
-            self._people = people
+            known, self._people = self._people, people
             events.append(PeopleChanged(moment, subjects(people)))
+            if known is not None:
+                detail = f"{len(people)} people, {len(known)} before"
+                events += self._log(act_record(moment, act="people", by="gallery", detail=detail))
         return events
 
     def _ask_log(self, moment: Moment) -> list[Event]:
@@ -224,13 +228,13 @@ class Door:
             return failed  # what cannot be logged does not open
         return [*failed, *self._act(output)]
 
-    def _log(self, output: Decision | Alarm | Fault) -> list[Event]:
+    def _log(self, happened: Decision | Alarm | Fault | Record) -> list[Event]:
         if self._audit is None:
             return []
         try:
-            self._audit.write(output)
+            self._audit.write(happened)
         except AuditError as error:
-            return self._fault("audit", str(error), output.moment)
+            return self._fault("audit", str(error), happened.moment)
         return []
 
     def _act(self, output: Decision | Alarm) -> list[Event]:

@@ -225,6 +225,15 @@ def test_somebody_erased_meanwhile_is_a_stranger(opened, pipeline, clip):
     assert not parts.bolt.opened
 
 
+def test_change_of_the_gallery_is_logged(opened, pipeline, clip):
+    parts = opened(clip)
+    parts.turns(1)
+    with doorstep.open_people(parts.folder, pipeline) as gallery:
+        gallery.describe(NAME, blocked=True)
+    parts.turns(1)
+    assert [entry["act"] for entry in _logged(parts.folder, "act")] == ["people"]
+
+
 def test_damaged_picture_is_a_camera_fault_and_opens_nothing(opened, grace_hopper_bgr, tmp_path):
     frames = [frame * 0 for frame in visit(grace_hopper_bgr, frames=10)]
     parts = opened(write_clip(tmp_path / "black.avi", frames))
@@ -243,3 +252,20 @@ def test_log_holds_no_name_and_no_numbers_of_a_face(opened, clip):
     parts.turns()
     text = json.dumps(_log(parts.folder))
     assert NAME not in text and "embedding" not in text
+
+
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory, grace_hopper_bgr) -> Path:
+    path = tmp_path_factory.mktemp("clip") / "long.avi"
+    return write_clip(path, visit(grace_hopper_bgr, frames=30))
+
+
+def test_visitor_is_shown_what_to_do_and_does_not_get_in_by_standing_there(opened, long_clip):
+    bell = Bolt("bell", must_work=False)
+    shown: list[str] = []
+    bell.show = shown.append
+    parts = opened(long_clip, bell, policy='"passive+challenge"')
+    parts.turns()
+    assert shown[0] == "Look straight at the camera"
+    assert "Slowly turn your head to your" in shown[1]
+    assert not parts.bolt.opened
