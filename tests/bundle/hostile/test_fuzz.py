@@ -145,4 +145,4 @@ def test_manifest_that_opens_can_be_described_and_printed(forge, manifest, data)
     code, out, err = info(path)
     assert (code, bool(out), bool(err)) in ((0, True, False), (1, False, True))
     if code == 0:
-        Bundle.open(path).threshold()
+        Bundle.open(path, board=None).threshold()  # as info opens it: of any board
