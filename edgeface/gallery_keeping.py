@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from edgeface.gallery_store import GalleryStore
 from edgeface.gallery_template import require_name
 
 
-class GalleryKeeping:
+class GalleryKeeping(ABC):
     """What the gallery's owner does from time to time; see `edgeface.Gallery`."""
 
     _store: GalleryStore
@@ -42,9 +43,9 @@ class GalleryKeeping:
         """Whether a key is needed to read it."""
         return self._store.key is not None
 
+    @abstractmethod
     def people(self) -> tuple[Person, ...]:
         """Return everybody, in order of their names."""
-        raise NotImplementedError
 
     def describe(self, name: str, **changes: Any) -> Person:
         """Set some of a person's own data, in one transaction; the rest stays.
