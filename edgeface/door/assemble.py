@@ -127,6 +127,7 @@ def perceive_and_decide(
             feed=Feed.from_settings(config.table("liveness", "feed"), base=base),
             challenge=_challenge(config, draw) if rules.policy == "passive+challenge" else None,
             liveness=_needs_liveness(config),
+            gone_after_s=rules.gone_after_s,
         )
     return {"perception": perception, "engine": Engine(rules)}
 

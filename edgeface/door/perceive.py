@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from edgeface.gallery import Gallery, Person
     from edgeface.pipeline import Pipeline
 
-_LEFT_AFTER_S = 1.5  # without the face; until then it may come back within its visit
 _NO_SECOND_PERSON = 2.0  # the greatest lead that two cosines can have
 
 
@@ -39,6 +38,8 @@ class Perception:
         What a visitor can be asked to do; None where the door never asks.
     liveness
         Whether each good face's liveness is measured.
+    gone_after_s
+        Seconds without the face after which its visit is over, as in the rules.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Perception:
         feed: Feed,
         challenge: Challenge | None,
         liveness: bool,
+        gone_after_s: float,
     ) -> None:
         self._pipeline = pipeline
         self._gallery = gallery
@@ -59,6 +61,7 @@ class Perception:
         self._feed = feed
         self._challenge = challenge
         self._liveness = liveness
+        self._gone_after_s = gone_after_s
         self._asked: int | None = None
         self._track: Track | None = None
         self._seen = 0.0
@@ -81,7 +84,7 @@ class Perception:
         faces = self._pipeline.analyze(image)
         self._track = track = self._tracker.update(faces, at=moment.monotonic)
         if track is None:
-            if self._asked is not None and moment.monotonic - self._seen > _LEFT_AFTER_S:
+            if self._asked is not None and moment.monotonic - self._seen > self._gone_after_s:
                 self._asked = None
             return Observation(moment, faces=len(faces))
         self._seen = moment.monotonic

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import osdp
@@ -25,20 +24,6 @@ from tests.door.panel import (
     lamp,
     to,
 )
-
-
-@pytest.fixture
-def panel() -> Iterator[Panel]:
-    panel = Panel(KEY)
-    yield panel
-    panel.stop()
-
-
-@pytest.fixture
-def door(panel: Panel) -> Iterator[Osdp]:
-    with to(panel) as door:
-        wait_until(lambda: door.fault() is None and panel.secure)
-        yield door
 
 
 def test_opening_decision_is_a_card_read_at_the_panel(door: Osdp, panel: Panel) -> None:

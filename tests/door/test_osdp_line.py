@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,20 +21,6 @@ from tests.door.panel import (
     clean,
     to,
 )
-
-
-@pytest.fixture
-def panel() -> Iterator[Panel]:
-    panel = Panel(KEY)
-    yield panel
-    panel.stop()
-
-
-@pytest.fixture
-def door(panel: Panel) -> Iterator[Osdp]:
-    with to(panel) as door:
-        wait_until(lambda: door.fault() is None and panel.secure)
-        yield door
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,20 +20,6 @@ from tests.door.panel import KEY, Panel, to
 from tests.fuzz.osdp_target import frame_of
 
 LAMP = bytes([0x69, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0])  # then the colours, on and off
-
-
-@pytest.fixture
-def panel() -> Iterator[Panel]:
-    panel = Panel(KEY)
-    yield panel
-    panel.stop()
-
-
-@pytest.fixture
-def door(panel: Panel) -> Iterator[Osdp]:
-    with to(panel) as door:
-        wait_until(lambda: door.fault() is None and panel.secure)
-        yield door
 
 
 def children() -> list[int]:
