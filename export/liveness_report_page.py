@@ -28,11 +28,9 @@ the network before INT8, at {float} by the same rule.
 
 ## Real attacks: three photos, no measurement
 
-| photo | what it is | INT8 score | minivision's |
-|---|---|---|---|
+| photo | what it is | INT8 score | taken for | minivision's |
+|---|---|---|---|---|
 {smoke}
-
-At or above {threshold} counts as live.
 
 ## Live people refused (BPCER), photos as they are
 
@@ -97,49 +95,78 @@ SMOKE = {
 
 def render(figures: dict) -> str:
     """Return the page."""
-    stage, limits, total = figures["stage"], figures["thresholds"], figures["all"]
-    cost, branches = figures["cost"], figures["branches"]
-    names = tuple(branches["equal_error"])
     return PAGE.format(
-        minivision=f"{limits['minivision']:.3f}",
-        float=f"{limits['float']:.3f}",
-        bpcer=f"{stage['bpcer']:.0%}",
-        source=stage["source"],
-        threshold=f"{stage['threshold']:.3f}",
-        smoke=_rows(
-            (name, SMOKE[name], f"{one['int8']:.3f}", f"{one['minivision']:.3f}")
-            for name, one in figures["smoke"].items()
+        **_thresholds(figures),
+        **_rates(figures),
+        **_cameras(figures),
+        **_branches(figures["branches"]),
+        **_cost(figures["cost"]),
+    )
+
+
+def _thresholds(figures: dict) -> dict[str, str]:
+    stage, limits = figures["stage"], figures["thresholds"]
+    return {
+        "minivision": f"{limits['minivision']:.3f}",
+        "float": f"{limits['float']:.3f}",
+        "bpcer": f"{stage['bpcer']:.0%}",
+        "source": stage["source"],
+        "threshold": f"{stage['threshold']:.3f}",
+        "smoke": _rows(
+            _smoke_row(name, one, stage["threshold"]) for name, one in figures["smoke"].items()
         ),
-        live=_rows(
+    }
+
+
+def _rates(figures: dict) -> dict[str, str]:
+    errors, apart = figures["all"]["equal_error"], figures["int8_from_float"]
+    return {
+        "live": _rows(
             (name, one["trials"], *_shares(one, "int8", "float", "minivision", "minivision_own"))
             for name, one in figures["live"].items()
         ),
-        per_source=figures["frames"],
-        cameras=len(CONDITIONS),
-        attacks=_rows(_attack_row(kind, one) for kind, one in figures["attacks"].items()),
-        conditions=_rows(_camera_row(name, one) for name, one in figures["cameras"].items()),
-        all=_rows([_camera_row("**all**", total)]),
-        camera_names=" | ".join(CONDITIONS),
-        camera_rule="---|" * len(CONDITIONS),
-        grid=_rows(
+        "per_source": figures["frames"],
+        "attacks": _rows(_attack_row(kind, one) for kind, one in figures["attacks"].items()),
+        "int8_mean": f"{apart['mean']:.3f}",
+        "int8_max": f"{apart['largest']:.2f}",
+        "trials": f"{_trials(figures):,}",
+        "int8_eer": f"{errors['int8']:.1%}",
+        "float_eer": f"{errors['float']:.1%}",
+    }
+
+
+def _cameras(figures: dict) -> dict[str, str]:
+    return {
+        "cameras": len(CONDITIONS),
+        "conditions": _rows(_camera_row(name, one) for name, one in figures["cameras"].items()),
+        "all": _rows([_camera_row("**all**", figures["all"])]),
+        "camera_names": " | ".join(CONDITIONS),
+        "camera_rule": "---|" * len(CONDITIONS),
+        "grid": _rows(
             (_named(kind), *(f"{row[camera]:.1%}" for camera in CONDITIONS))
             for kind, row in figures["by_attack_and_camera"].items()
         ),
-        int8_mean=f"{figures['int8_from_float']['mean']:.3f}",
-        int8_max=f"{figures['int8_from_float']['largest']:.2f}",
-        trials=f"{_trials(figures):,}",
-        int8_eer=f"{total['equal_error']['int8']:.1%}",
-        float_eer=f"{total['equal_error']['float']:.1%}",
-        branch_names=" | ".join(names),
-        branch_rule="---|" * len(names),
-        branch_errors=" | ".join(f"{branches['equal_error'][name]:.1%}" for name in names),
-        weights_live=" | ".join(f"{v:.2f}" for v in branches["weights_live"].values()),
-        weights_attack=" | ".join(f"{v:.2f}" for v in branches["weights_attack"].values()),
-        multiply_adds=f"{cost['multiply_adds'] / 1e6:.1f}",
-        liveness_ms=f"{cost['liveness_ms']:.1f}",
-        detector_ms=f"{cost['detector_ms']:.1f}",
-        ratio=f"{cost['liveness_ms'] / cost['detector_ms']:.0%}",
-    )
+    }
+
+
+def _branches(branches: dict) -> dict[str, str]:
+    names = tuple(branches["equal_error"])
+    return {
+        "branch_names": " | ".join(names),
+        "branch_rule": "---|" * len(names),
+        "branch_errors": " | ".join(f"{branches['equal_error'][name]:.1%}" for name in names),
+        "weights_live": " | ".join(f"{v:.2f}" for v in branches["weights_live"].values()),
+        "weights_attack": " | ".join(f"{v:.2f}" for v in branches["weights_attack"].values()),
+    }
+
+
+def _cost(cost: dict) -> dict[str, str]:
+    return {
+        "multiply_adds": f"{cost['multiply_adds'] / 1e6:.1f}",
+        "liveness_ms": f"{cost['liveness_ms']:.1f}",
+        "detector_ms": f"{cost['detector_ms']:.1f}",
+        "ratio": f"{cost['liveness_ms'] / cost['detector_ms']:.0%}",
+    }
 
 
 def summary(figures: dict) -> dict:
@@ -156,6 +183,11 @@ def summary(figures: dict) -> dict:
             SMOKE[name]: round(one["int8"], 3) for name, one in figures["smoke"].items()
         },
     }
+
+
+def _smoke_row(name: str, one: dict, threshold: float) -> tuple:
+    taken_for = "live" if one["int8"] >= threshold else "an attack"
+    return (name, SMOKE[name], f"{one['int8']:.3f}", taken_for, f"{one['minivision']:.3f}")
 
 
 def _attack_row(kind: str, one: dict) -> tuple:
