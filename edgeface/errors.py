@@ -21,6 +21,10 @@
     ├── ActuatorError                  a relay, panel or broker that did not do what it was told
     ├── AuditError                     the log cannot be written, or is not whole
     ├── DoorError                      door.toml is wrong, or a door that must not run as it is
+    ├── SiteError                      the site's server or database, or what was asked of it
+    │   ├── SiteConflictError          what was asked contradicts what is there: a name twice
+    │   ├── SiteForbiddenError         who asked may not, or is nobody
+    │   └── UnknownEntryError          (+ LookupError) no such person, door, group, roll-out
     ├── BenchError                     a benchmark that cannot be run, read or compared
     ├── EvaluationError                pair list or photo folder that cannot be measured on
     ├── ImageError                     file that cannot be read as an image
@@ -136,3 +140,19 @@ class AuditError(EdgeFaceError):
 
 class DoorError(EdgeFaceError):
     """A door's configuration cannot be used, or would open for anybody."""
+
+
+class SiteError(EdgeFaceError):
+    """The site's server or database does not answer, or what was asked of it cannot be done."""
+
+
+class SiteConflictError(SiteError):
+    """What was asked contradicts what is there."""
+
+
+class SiteForbiddenError(SiteError):
+    """Who asked may not do that, or did not say who it is."""
+
+
+class UnknownEntryError(SiteError, LookupError):
+    """There is no such person, door, group, schedule, user or roll-out."""

@@ -17,6 +17,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.architecture import (
+    EXPORT_ALSO,
+    EXPORT_MAY_IMPORT,
+    FORBIDDEN,
+    LAYERS,
+    LAZY_PACKAGES,
+    ONLY,
+    RUNTIME_PACKAGES,
+    SERVER_PACKAGES,
+    VENDOR_RUNTIMES,
+)
+
 if sys.version_info < (3, 10):
     pytest.skip("needs sys.stdlib_module_names, Python 3.10", allow_module_level=True)
 
@@ -24,120 +36,6 @@ ROOT = Path(__file__).resolve().parent.parent
 IMPORT_LIMIT_SECONDS = 0.3
 FILE_LIMIT_LINES = 300
 PUBLIC_NAMES_LIMIT = 15  # beside __version__, which every package has
-
-# Lowest first. A module imports from its own layer and from those below it.
-LAYERS = [
-    [
-        "errors",
-        "schema",
-        "secret_file",
-        "toml",
-        "_imageheader",
-        "_reference",
-        "_reference_head",
-        "_native",
-    ],
-    ["image", "container", "manifest", "npz", "signature", "bundle_*", "backends", "backends.*"],
-    ["board", "board_*"],
-    ["bundle"],
-    ["configured"],
-    ["index_arrays", "kernels", "artefact"],
-    ["index", "index_*"],
-    [
-        "detect",
-        "detect_*",
-        "align",
-        "quality",
-        "embed",
-        "liveness*",
-        "gallery",
-        "gallery_*",
-        "selftest",
-    ],
-    ["split", "face", "model"],
-    ["pipeline"],
-    ["door.event"],
-    ["door.actuator", "door.clock"],
-    # One part of the door each; they meet in the layer above.
-    [
-        "door",
-        "door.*_*",
-        "door.camera",
-        "door.track",
-        "door.gate",
-        "door.challenge",
-        "door.feed",
-        "door.rules",
-        "door.engine",
-        "door.threshold",
-        "door.audit",
-        "door.notify",
-        "door.relay",
-        "door.wiegand",
-        "door.osdp",
-        "door.mqtt",
-        "door.webhook",
-        "door.callback",
-    ],
-    ["door.config", "door.perceive", "door.new"],
-    ["door.run"],
-    ["door.assemble"],
-    ["door.replay"],
-    ["cli", "cli_*", "demo", "draw", "evaluate", "pairs", "roc", "roc_*", "bench*", "doctor*"],
-    ["__main__"],
-]
-# Narrower than their layer: these meet the rest of edgeface here and nowhere else.
-ONLY = {
-    "backends*": ["errors", "_native", "backends", "backends.*"],
-    "board*": ["errors", "manifest", "toml", "backends.npu", "board_*"],
-    "bundle*": ["errors", "container", "manifest", "npz", "signature", "board", "bundle_*"],
-    "signature": ["errors"],
-    "gallery*": ["errors", "schema", "secret_file", "container", "_native", "index", "gallery_*"],
-    "index*": ["errors", "schema", "container", "_native", "index_*"],
-}
-# What a module of edgeface may import at its top, besides the standard library.
-RUNTIME_PACKAGES = {"edgeface", "numpy", "cv2"}
-# Inside a function, where only those pay for it who use it.
-LAZY_PACKAGES = {
-    "backends.*": {"onnxruntime", "ai_edge_litert", "tflite_runtime"},
-    "cli*": {"onnxruntime"},
-    "configured": {"tomlkit"},
-    "toml": {"tomli"},
-    **dict.fromkeys(("signature", "gallery_cipher", "door.audit*"), {"cryptography"}),
-    "door.relay*": {"gpiod"},
-    "door.mqtt*": {"paho"},
-    "door.osdp*": {"osdp", "osdp_sys"},
-    "demo": {"skimage", "matplotlib"},
-}
-FORBIDDEN = {"torch", "onnx", "export", "boards", "timm", "tests"}
-VENDOR_RUNTIMES = ("onnxruntime", "tflite_runtime", "ai_edge_litert", "rknnlite")
-# Beside edgeface.bundle: what the training side measures with, which must be what doors run.
-EXPORT_MAY_IMPORT = {"edgeface.bundle", "edgeface.align", "edgeface.liveness_view", "edgeface.roc"}
-# Of these modules only: `run` of a target goes through the backend that doors have, and a split
-# artefact through their head; what is signed and how a key is named has one owner; the command
-# prints a bundle's errors in one line.
-EXPORT_ALSO = {
-    "litert.convert": {"edgeface.backends.tflite"},
-    "nbg.header": {"edgeface.backends.nbg_file"},  # what a board accepts is what is checked here
-    "nbg.kit": {"edgeface.backends.nbg_file"},
-    "tflite.convert": {"edgeface.backends.tflite"},
-    "rknn.header": {"edgeface.backends.rknn_file"},
-    **dict.fromkeys(("onnx_target", "verify.embed"), {"edgeface._native"}),
-    "verify.door": {
-        "edgeface.artefact",
-        "edgeface.backends.Backend",
-        "edgeface.backends.open_backend",
-        "edgeface.embed",
-        "edgeface.errors",
-        "edgeface.split",
-    },
-    "verify.arm_worker": {"edgeface.backends.open_backend"},
-    "verify.latency": {"edgeface.bench.figures"},
-    "liveness_quantise": {"edgeface.backends.open_backend", "edgeface.liveness"},
-    "liveness_sets": {"edgeface.backends.open_backend", "edgeface.detect"},
-    "signing": {"edgeface.signature"},
-    "__main__": {"edgeface.errors"},
-}
 
 
 def modules(package: str) -> dict[str, Path]:
@@ -198,16 +96,20 @@ def arrow_problem(module: str, imported: str) -> str | None:
 
 def import_problems(module: str, source: str) -> list[str]:
     """Every import of a module of edgeface that breaks a rule."""
-    lazy = set().union(*(names for p, names in LAZY_PACKAGES.items() if fnmatch(module, p)))
+    lazy, server = _named(LAZY_PACKAGES, module), _named(SERVER_PACKAGES, module)
     problems = []
     for name, top in imports(source):
         package = name.split(".")[0]
-        allowed = RUNTIME_PACKAGES if top else RUNTIME_PACKAGES | lazy
+        allowed = RUNTIME_PACKAGES | server if top else RUNTIME_PACKAGES | server | lazy
         if package == "edgeface":
             problems.append(arrow_problem(module, name))
         elif package in FORBIDDEN or package not in allowed | sys.stdlib_module_names:
             problems.append(f"edgeface.{module} imports {name} {'at its top' if top else ''}")
     return [problem for problem in problems if problem]
+
+
+def _named(packages: dict[str, set[str]], module: str) -> set[str]:
+    return set().union(*(names for pattern, names in packages.items() if fnmatch(module, pattern)))
 
 
 def export_problems(module: str, source: str) -> list[str]:
@@ -241,6 +143,9 @@ def test_export_imports_of_the_runtime_only_what_is_agreed(module: str) -> None:
         ("backends.onnx", "import onnxruntime"),
         ("backends.onnx", "from edgeface.pipeline import Pipeline"),
         ("bundle", "from edgeface import pipeline"),
+        ("door.run", "import fastapi"),
+        ("agent.replica", "from edgeface.site.database import Database"),
+        ("agent.replica", "def f():\n    import psycopg"),
         ("align", "try:\n    import skimage\nexcept ImportError:\n    pass"),
     ],
 )

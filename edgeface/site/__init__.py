@@ -1,0 +1,1 @@
+"""A site: people, doors and events in PostgreSQL. See docs/site.md."""
