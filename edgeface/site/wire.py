@@ -140,8 +140,8 @@ LOG_TOPIC = "{prefix}/{door}/log"
 LOG_MESSAGE = _table(
     {"line": {"type": "string"}, "people": {"type": "object"}},
 )
-"""One line of a door's audit log on MQTT, QoS 1: byte for byte, so that the site can verify the
-chain; ``people`` says which uid each pseudonym in it stands for, where the site knows the person."""
+"""One line of a door's audit log on MQTT, QoS 1: byte for byte, so that the site can verify its
+chain. ``people``: which uid each pseudonym in it stands for, where the site knows the person."""
 
 
 @dataclass(frozen=True, eq=False)
