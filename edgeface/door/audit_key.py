@@ -86,6 +86,13 @@ class AuditKey:
             raise AuditError(f"the audit log's key {path} is a {type(private).__name__}; {advice}")
         return cls(private)
 
+    @property
+    def public_pem(self) -> bytes:
+        """The public key as PEM, for whoever is to verify."""
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        return self.public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
     def sign(self, message: bytes) -> bytes:
         """Return the Ed25519 signature, 64 bytes."""
         return self._private.sign(message)
@@ -115,7 +122,6 @@ def make_audit_key(path: str | os.PathLike[str]) -> AuditKey:
         Encoding,
         NoEncryption,
         PrivateFormat,
-        PublicFormat,
     )
 
     out = Path(path)
@@ -125,14 +131,37 @@ def make_audit_key(path: str | os.PathLike[str]) -> AuditKey:
             raise AuditError(f"{file} exists: keys are never overwritten; choose another name")
     made = AuditKey.generate()
     secret = made._private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    shown = made.public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    _create(public, shown, mode=0o644)
+    _create(public, made.public_pem, mode=0o644)
     try:
         _create(out, secret, mode=0o600)
     except AuditError:
         public.unlink()  # half a pair is none
         raise
     return made
+
+
+def read_public_key(pem: bytes) -> Ed25519PublicKey:
+    """Return the key that `AuditKey.public_pem` wrote.
+
+    Raises
+    ------
+    AuditError
+        It is no Ed25519 public key in PEM form.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    try:
+        key = load_pem_public_key(pem)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise AuditError(
+            f"not a public key ({error}): expected PEM, as in the .pub.pem that 'edgeface audit "
+            "key' writes"
+        ) from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise AuditError(f"a key of another kind ({type(key).__name__}), expected Ed25519")
+    return key
 
 
 def public_path(path: Path) -> Path:

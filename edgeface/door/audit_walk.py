@@ -67,6 +67,9 @@ class Walk:
         The log's newest signed entry, where there is one.
     part
         True for an export, which may begin anywhere and leave entries out.
+    after
+        Number and hash of an entry that the first one must follow, from a witness who saw it;
+        (0, `GENESIS`): the log is there from its beginning. None: the log itself says how it began.
     """
 
     def __init__(
@@ -76,10 +79,11 @@ class Walk:
         witness: Mapping[int, str] | None = None,
         head: Mapping[str, Any] | None = None,
         part: bool = False,
+        after: tuple[int, str] | None = None,
     ) -> None:
         self.entries = self.seq = self.signed_seq = self.first_seq = 0
         self._keys, self._witness, self._part = keys, dict(witness or {}), part
-        self._head = head
+        self._head, self._after = head, after
         self._hash: str | None = None if part else GENESIS
         self._first_prev = ""
         self._log = ""
@@ -149,6 +153,7 @@ class Walk:
             self.first_seq, self._first_prev = seq, entry["prev"]
             if seq == 1 and entry["prev"] != GENESIS:
                 self.problem("entry 1 does not begin a log")
+            self._follow_witness(entry)
         elif seq > expected:
             self.problem(f"{_span(expected, seq - 1)} missing: entry {self.seq} is before {seq}")
         elif seq < expected:
@@ -162,6 +167,17 @@ class Walk:
             self.problem(f"entry {seq} is another one than the witness has: the log was rewritten")
         if self._head and (seq, entry["hash"]) == (self._head["seq"], self._head["hash"]):
             self._head_seen = True
+
+    def _follow_witness(self, entry: Mapping[str, Any]) -> None:
+        if self._after is None:
+            return
+        number, known = self._after
+        if entry["seq"] != number + 1:
+            self.problem(f"{_span(number + 1, entry['seq'] - 1)} missing at the beginning")
+        elif entry["prev"] != known:
+            self.problem(f"entry {entry['seq']} does not follow the entry that the witness saw")
+        elif number:
+            self._notes.append(f"entries 1 to {number} were here, were checked and were deleted")
 
     def _look(self, entry: dict[str, Any]) -> None:
         before, self._last = self._last, entry
@@ -209,7 +225,7 @@ class Walk:
             self._notes.append("not closed by 'stop': the door runs, or it ended suddenly")
 
     def _look_at_the_beginning(self) -> None:
-        if not self.entries or self.first_seq == 1:
+        if not self.entries or self.first_seq == 1 or self._after is not None:
             return
         if self._keys is None:
             self._notes.append(f"entries before {self.first_seq} are not there")

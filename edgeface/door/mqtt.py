@@ -14,67 +14,22 @@ import edgeface
 from edgeface.door import sender_settings
 from edgeface.door.actuator import Actuator
 from edgeface.door.event import Alarm, Decision, Event, Moment
+from edgeface.door.mqtt_broker import BROKER, LEVEL, read_broker
 from edgeface.door.mqtt_discovery import Topics, discovery
 from edgeface.door.mqtt_link import Broker, MqttLink, Publication
 from edgeface.door.mqtt_state import DoorState
 from edgeface.door.sender_message import encoded, message_of
 from edgeface.door.sender_queue import Backoff, SenderQueue, SenderState
-from edgeface.door.sender_tls import tls_context
-from edgeface.errors import DoorError
 
-_LEVEL = "^[^+#/\\x00-\\x1f]{1,64}$"
 SETTINGS = sender_settings.table(
     "mqtt",
     {
-        "host": {
-            "type": "string",
-            "pattern": "[A-Za-z0-9._:-]{1,253}",
-            "description": "the broker's name or address",
-        },
-        "port": {
-            "type": "integer",
-            "minimum": 1,
-            "maximum": 65535,
-            "description": "the broker's port; 8883, without TLS 1883",
-        },
-        "ca_file": sender_settings.path("PEM file of who may sign the broker; the system's"),
-        "allow_plain": {
-            "type": "boolean",
-            "description": "true connects without TLS: everybody on the way reads, the password "
-            "too; false",
-        },
-        "username": {
-            "type": "string",
-            "minLength": 1,
-            "maxLength": 256,
-            "description": "who we are to the broker; nobody",
-        },
-        "password_file": sender_settings.path(
-            "file with the password of username; a path or credential:NAME"
-        ),
-        "client_id": {
-            "type": "string",
-            "pattern": "^[A-Za-z0-9_-]{1,64}$",
-            "description": 'differs for each client of the broker; "edgeface-" and the door',
-        },
-        "prefix": {
-            "type": "string",
-            "pattern": _LEVEL,
-            "description": 'topics are PREFIX/DOOR/...; "edgeface"',
-        },
+        **BROKER,
         "discovery_prefix": {
             "type": "string",
-            "pattern": f"|{_LEVEL}",
+            "pattern": f"|{LEVEL}",
             "description": 'of Home Assistant; "" tells it nothing; "homeassistant"',
         },
-        "keepalive_s": {
-            "type": "integer",
-            "minimum": 5,
-            "maximum": 3600,
-            "description": "seconds; after 1.5 times this the broker says that we are offline; 30",
-        },
-        "timeout_s": sender_settings.seconds(0.5, 60, "for connecting and for one message; 10"),
-        "longest_pause_s": sender_settings.seconds(1, 3600, "between tries to connect; 30"),
         "queue": sender_settings.QUEUE,
         "door": sender_settings.DOOR,
         "send_names": sender_settings.SEND_NAMES,
@@ -147,7 +102,7 @@ class Mqtt(Actuator):
         door = table.get("door", name)
         prefix = table.get("discovery_prefix", "homeassistant")
         return cls(
-            _broker(table, base=base, client_id=table.get("client_id", f"edgeface-{door}")),
+            read_broker(table, base=base, client_id=f"edgeface-{door}"),
             name=name,
             door=door,
             prefix=table.get("prefix", "edgeface"),
@@ -231,27 +186,3 @@ class Mqtt(Actuator):
             health=self._state.health(),
         )
         return list(found)
-
-
-def _broker(table: Mapping[str, Any], *, base: Path, client_id: str) -> Broker:
-    plain = table.get("allow_plain", False)
-    if plain and "ca_file" in table:
-        raise DoorError("mqtt: allow_plain = true and ca_file exclude each other; remove one")
-    if "password_file" in table and "username" not in table:
-        raise DoorError("mqtt: password_file without username; add username")
-    ca_file = base / table["ca_file"] if "ca_file" in table else None
-    password = None
-    if "password_file" in table:
-        found = sender_settings.secret_setting(table, "password_file", base=base)
-        password = found.rstrip(b"\r\n")
-    return Broker(
-        host=table["host"],
-        port=table.get("port", 1883 if plain else 8883),
-        tls=None if plain else tls_context(ca_file),
-        client_id=client_id,
-        username=table.get("username"),
-        password=password,
-        keepalive_s=table.get("keepalive_s", 30),
-        timeout_s=table.get("timeout_s", 10.0),
-        longest_pause_s=table.get("longest_pause_s", 30.0),
-    )

@@ -138,10 +138,17 @@ frame's capture to its decision."""
 
 LOG_TOPIC = "{prefix}/{door}/log"
 LOG_MESSAGE = _table(
-    {"line": {"type": "string"}, "people": {"type": "object"}},
+    {
+        "log": _UID,
+        "line": {"type": "string", "maxLength": 8192},
+        "people": {"type": "object", "additionalProperties": _UID},
+    },
+    {"missing_from": {"type": "integer", "minimum": 1}},
 )
 """One line of a door's audit log on MQTT, QoS 1: byte for byte, so that the site can verify its
-chain. ``people``: which uid each pseudonym in it stands for, where the site knows the person."""
+chain. ``log``: the log's id, which only signed lines say themselves. ``people``: which uid each
+pseudonym in it stands for, where the site knows the person. ``missing_from``: the lines from this
+number up to this line are not at the door any more, so the site need not wait for them."""
 
 
 @dataclass(frozen=True, eq=False)
