@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from edgeface import _native
+from edgeface.gallery_arrival import SiteEntry
 from edgeface.gallery_check import GalleryCheck
 from edgeface.gallery_file import read_gallery_file, write_gallery_file
 from edgeface.gallery_index import Candidate, Identification, decide, rank_people, require_number
-from edgeface.gallery_keeping import GalleryKeeping
 from edgeface.gallery_key import GalleryKey
 from edgeface.gallery_person import Person, PersonRecord, now
 from edgeface.gallery_receipt import Receipt
+from edgeface.gallery_site import GallerySite, Holding
 from edgeface.gallery_store import GalleryStore
 from edgeface.gallery_template import (
     Templates,
@@ -35,11 +36,13 @@ __all__ = [
     "Gallery",
     "GalleryCheck",
     "GalleryKey",
+    "Holding",
     "Identification",
     "IdentityCheck",
     "ImportReport",
     "Person",
     "Receipt",
+    "SiteEntry",
 ]
 
 
@@ -70,7 +73,7 @@ class ImportReport:
     templates_skipped: int
 
 
-class Gallery(GalleryKeeping):
+class Gallery(GallerySite):
     """Enrolled people. Threads may share one; after a fork open another.
 
     Every method raises ``GalleryError`` when the database cannot be read or written: a full or

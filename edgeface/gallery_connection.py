@@ -128,6 +128,16 @@ class GalleryConnection:
         self.loaded_version = -1
         return not busy
 
+    def scrub_if_asked(self) -> None:
+        """Do what `ask_to_scrub` noted; where that cannot be, the next opening tries again."""
+        with translated(self.path):
+            asked = self.db.execute("SELECT 1 FROM setting WHERE key = ?", (SCRUB,)).fetchone()
+        if asked:
+            try:
+                self.scrub()
+            except GalleryError:  # a read-only or full disk: identification goes on all the same
+                pass
+
     def ask_to_scrub(self) -> None:
         """Note inside `writing` that `scrub` must follow, if need be at the next opening."""
         self.set(SCRUB, os.urandom(8).hex())
@@ -146,11 +156,7 @@ class GalleryConnection:
             self._migrate()
         with self.reading():
             pass  # key and model are right, or it raised
-        if SCRUB in self.settings:
-            try:
-                self.scrub()
-            except GalleryError:  # a read-only or full disk: identification goes on all the same
-                pass
+        self.scrub_if_asked()
 
     def _migrate(self) -> None:
         self._leave_schema_1()

@@ -15,7 +15,13 @@ from edgeface.gallery_database import translated
 from edgeface.gallery_key import GalleryKey
 from edgeface.gallery_load import read_people
 from edgeface.gallery_person import Person
-from edgeface.gallery_receipt import Receipt, read_receipts, subject_digest, write_receipt
+from edgeface.gallery_receipt import (
+    Erased,
+    Receipt,
+    read_receipts,
+    subject_digest,
+    write_receipts,
+)
 from edgeface.gallery_rekey import reseal, rewrap
 from edgeface.gallery_store import GalleryStore
 from edgeface.gallery_template import require_name
@@ -90,11 +96,8 @@ class GalleryKeeping(ABC):
                 found = self._store.find(name)
                 if found is None:
                     raise self._unknown(name)
-                sql = "SELECT model_id FROM template WHERE person_id = ?"
-                models = [row[0] for row in self._store.db.execute(sql, (found[0],))]
-                receipt = write_receipt(
-                    self._store, name, models=models, enrolled_at=found[2].enrolled_at
-                )
+                erased = Erased.of(self._store, found[0], found[2])
+                (receipt,) = write_receipts(self._store, [erased])
                 self._store.remove(name)
                 remove_leftovers(place for place, _ in receipt.backups)
             self._scrub("erased")

@@ -14,6 +14,7 @@ _GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _GROUPS_LIMIT = 64
 _FACILITY_LIMIT, _NUMBER_LIMIT = (1 << 16) - 1, (1 << 32) - 1
 _PADDING_BYTES = 128
+_OF_SITE = {"site_id", "site_version", "site_copy"}
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,12 @@ class PersonRecord:
         The card number that Wiegand and OSDP panels know the person by.
     blocked : bool
         Recognised, and never let in.
+    site_id : str or None
+        32 hex digits by which the site knows the person; None for somebody of this gallery alone.
+    site_version : int or None
+        Which version of the person the site last told.
+    site_copy : str or None
+        What it told, as `edgeface.agent` wrote it down: whatever differs was changed here.
     """
 
     name: str
@@ -43,6 +50,9 @@ class PersonRecord:
     groups: tuple[str, ...] = ()
     card: tuple[int, int] | None = None
     blocked: bool = False
+    site_id: str | None = None
+    site_version: int | None = None
+    site_copy: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,17 +110,20 @@ def to_datetime(text: str) -> datetime:
 
 
 def encode(record: PersonRecord) -> bytes:
-    """Return a record as JSON, padded so that its length tells nearly nothing."""
-    data = json.dumps(asdict(record), ensure_ascii=False).encode("utf-8")
+    """Return a record as JSON, padded so that its length tells nearly nothing.
+
+    Without a site it is as an edgeface wrote it that knew of none, and reads it.
+    """
+    values = {k: v for k, v in asdict(record).items() if v is not None or k not in _OF_SITE}
+    data = json.dumps(values, ensure_ascii=False).encode("utf-8")
     return data + b" " * (-len(data) % _PADDING_BYTES)
 
 
 def decode(data: bytes) -> PersonRecord:
     """Return what `encode` was given; ``ValueError`` for anything else."""
     values = json.loads(data)
-    if not isinstance(values, dict) or set(values) != {
-        field.name for field in fields(PersonRecord)
-    }:
+    known = {field.name for field in fields(PersonRecord)}
+    if not isinstance(values, dict) or not known - _OF_SITE <= set(values) <= known:
         raise ValueError("not a person's record")
     card = values["card"]
     groups = tuple(values["groups"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 import json
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 from edgeface.errors import GalleryFormatError
 from edgeface.gallery_backup import listed_backups
 from edgeface.gallery_database import damaged
-from edgeface.gallery_person import now
+from edgeface.gallery_person import PersonRecord, now
 from edgeface.gallery_store import GalleryStore
 
 FIRST = "0" * 64
@@ -59,23 +60,42 @@ class Receipt:
         return json.dumps(asdict(self), indent=1)
 
 
-def write_receipt(
-    store: GalleryStore, name: str, *, models: list[str], enrolled_at: str
-) -> Receipt:
-    """Add a receipt, inside the transaction that erases; ``models`` has one entry per template."""
+@dataclass(frozen=True)
+class Erased:
+    """Somebody to be erased; ``models`` has one entry per template."""
+
+    name: str
+    models: tuple[str, ...]
+    enrolled_at: str
+
+    @classmethod
+    def of(cls, store: GalleryStore, number: int, record: PersonRecord) -> Erased:
+        """Return what is there of a person by the number of the row, inside a transaction."""
+        sql = "SELECT model_id FROM template WHERE person_id = ?"
+        models = tuple(row[0] for row in store.db.execute(sql, (number,)))
+        return cls(record.name, models, record.enrolled_at)
+
+
+def write_receipts(store: GalleryStore, people: Iterable[Erased]) -> tuple[Receipt, ...]:
+    """Add a receipt for each person, inside the transaction that erases them."""
     known = read_receipts(store.db, path=store.path)
-    content = {
-        "gallery_id": store.settings["gallery_id"],
-        "subject": subject_digest(store, name),
-        "erased_at": now(),
-        "templates": len(models),
-        "models": tuple(sorted(set(models))),
-        "backups": listed_backups(store.db, since=enrolled_at),
-        "previous": known[-1].head if known else FIRST,
-    }
-    receipt = Receipt(**content, head=_head(content))
-    store.db.execute("INSERT INTO erasure (receipt) VALUES (?)", (receipt.to_json(),))
-    return receipt
+    previous = known[-1].head if known else FIRST
+    receipts = []
+    for person in people:
+        content = {
+            "gallery_id": store.settings["gallery_id"],
+            "subject": subject_digest(store, person.name),
+            "erased_at": now(),
+            "templates": len(person.models),
+            "models": tuple(sorted(set(person.models))),
+            "backups": listed_backups(store.db, since=person.enrolled_at),
+            "previous": previous,
+        }
+        receipt = Receipt(**content, head=_head(content))
+        store.db.execute("INSERT INTO erasure (receipt) VALUES (?)", (receipt.to_json(),))
+        receipts.append(receipt)
+        previous = receipt.head
+    return tuple(receipts)
 
 
 def read_receipts(db: sqlite3.Connection, *, path: Path) -> tuple[Receipt, ...]:

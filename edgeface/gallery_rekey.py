@@ -9,7 +9,7 @@ from edgeface.gallery_cipher import Sealed
 from edgeface.gallery_key import GalleryKey
 from edgeface.gallery_load import open_rows, read_people
 from edgeface.gallery_seal import RowSeal
-from edgeface.gallery_store import GalleryStore
+from edgeface.gallery_store import SITE, GalleryStore
 from edgeface.gallery_wrap import new_data_key, unwrap, wrap
 
 _ROWS_AT_ONCE = 256
@@ -40,6 +40,8 @@ def reseal(store: GalleryStore, key: GalleryKey) -> None:
             sql = "UPDATE template SET embedding = ?, digest = ? WHERE id = ?"
             store.db.execute(sql, (*sealed, template))
     store.set("receipt_key", new.seal_receipt_key(store.receipt_key()))
+    if SITE in store.settings:
+        store.set(SITE, new.seal_site(old.open_site(store.settings[SITE])))
     store.set("key", wrap(data_key, key, gallery_id=gallery_id))
     store.ask_to_scrub()
 

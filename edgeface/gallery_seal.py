@@ -16,6 +16,7 @@ from edgeface.gallery_person import PersonRecord, decode, encode
 from edgeface.gallery_wrap import new_data_key, unwrap, wrap
 
 _RECEIPT_KEY = b"receipt key"
+_SITE = b"site"
 
 
 def new_uid() -> bytes:
@@ -89,6 +90,14 @@ class RowSeal:
     def open_receipt_key(self, text: str) -> bytes:
         """Return the key of erased people's digests."""
         return self._cipher.unseal(bytes.fromhex(text), self._about(_RECEIPT_KEY))
+
+    def seal_site(self, data: bytes) -> str:
+        """Return where the gallery stands with its site, as the settings keep it."""
+        return self._cipher.seal(data, self._about(_SITE)).hex()
+
+    def open_site(self, text: str) -> bytes:
+        """Return what `seal_site` was given."""
+        return self._cipher.unseal(bytes.fromhex(text), self._about(_SITE))
 
     def _about(self, kind: bytes, *more: bytes) -> bytes:
         return describe(b"edgeface gallery 2", self._gallery, kind, *more)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,25 @@ from edgeface.gallery_person import PersonRecord, apply_changes
 from edgeface.gallery_seal import new_uid
 from edgeface.gallery_template import Templates
 
+SITE = "site"
+"""The setting that says where a gallery stands with its site, sealed."""
+
+
+@dataclass(frozen=True)
+class SiteState:
+    """Where a gallery stands with its site.
+
+    Attributes
+    ----------
+    cursor : str
+        Up to where it holds what the site told, in the agent's words; "" for nothing.
+    removed : tuple of (uid, version)
+        Whom somebody removed or erased here, and the site does not know of it yet.
+    """
+
+    cursor: str = ""
+    removed: tuple[tuple[str, int], ...] = ()
+
 
 class GalleryStore(GalleryConnection):
     """An open gallery and its rows. Not for threads by itself: `Gallery` holds a lock around it."""
@@ -26,7 +47,7 @@ class GalleryStore(GalleryConnection):
         were not there yet.
         """
         found = self.find(name)
-        number, uid = found[:2] if found else self._add_person(record)
+        number, uid = found[:2] if found else self.add_person(record)
         before = self.db.total_changes
         blobs = (row.astype("<f4", copy=False).tobytes() for row in embeddings)
         self.db.executemany(
@@ -63,10 +84,37 @@ class GalleryStore(GalleryConnection):
         return record
 
     def remove(self, name: str) -> bool:
-        """Delete a person and all templates, for use inside `writing`; False when unknown."""
-        tag = self.seal.name_tag(name)
+        """Delete a person and all templates, for use inside `writing`; False when unknown.
+
+        Of somebody whom a site knows is noted that this was done here: the site is to be told.
+        """
+        found = self.find(name)
+        if found is None:
+            return False
+        number, _, record = found
+        if record.site_id is not None:
+            site = self.site()
+            self.set_site(replace(site, removed=(*site.removed, _removal(record))))
         self.ask_to_scrub()
-        return self.db.execute("DELETE FROM person WHERE tag = ?", (tag,)).rowcount > 0
+        self.db.execute("DELETE FROM person WHERE id = ?", (number,))
+        return True
+
+    def site(self) -> SiteState:
+        """Return where the gallery stands with its site, inside `writing` or `reading`."""
+        if SITE not in self.settings:
+            return SiteState()
+        try:
+            values = json.loads(self.seal.open_site(self.settings[SITE]))
+            removed = tuple((uid, version) for uid, version in values["removed"])
+            return SiteState(values["cursor"], removed)
+        except (ValueError, TypeError, KeyError) as error:
+            raise GalleryFormatError(damaged(self.path, "its site is not whole")) from error
+
+    def set_site(self, site: SiteState) -> None:
+        """Write down where the gallery stands with its site, inside `writing`."""
+        text = self.seal.seal_site(json.dumps(asdict(site)).encode("ascii"))
+        self.set(SITE, text)
+        self.settings[SITE] = text  # for whoever asks again in this transaction
 
     def receipt_key(self) -> bytes:
         """Return the key of erased people's digests, inside `writing` or `reading`."""
@@ -90,8 +138,13 @@ class GalleryStore(GalleryConnection):
             self.loaded_version = pragma(self.db, "data_version")
         return templates
 
-    def _add_person(self, record: PersonRecord) -> tuple[int, bytes]:
+    def add_person(self, record: PersonRecord) -> tuple[int, bytes]:
+        """Add somebody new, inside `writing`; return (row number, uid)."""
         uid = new_uid()
         row = (uid, self.seal.name_tag(record.name), self.seal.seal_record(uid, record))
         sql = "INSERT INTO person (uid, tag, record) VALUES (?, ?, ?)"
         return self.db.execute(sql, row).lastrowid, uid
+
+
+def _removal(record: PersonRecord) -> tuple[str, int]:
+    return record.site_id or "", record.site_version or 0

@@ -62,6 +62,13 @@ class Templates:
         """Return who has expired at a time as the gallery stores it, as indices into ``people``."""
         return [i for i, p in enumerate(self.people) if p.expires_at and p.expires_at <= moment]
 
+    def held(self) -> tuple[np.ndarray, ...]:
+        """Return each person's rows, (T, D) float32, in the order of `listed`."""
+        order = np.argsort(self.owners, kind="stable")
+        rows = np.split(self.embeddings[order], np.cumsum(self.counts())[:-1])
+        by_name = dict(zip(self.names, rows))
+        return tuple(by_name[person.name] for person in self.listed)
+
     def of(self, name: str) -> np.ndarray:
         """Return one person's rows, (T, D) float32; T is 0 when nobody has that name."""
         person = self.names.index(name) if name in self.names else -1
