@@ -24,6 +24,7 @@
     ├── SiteError                      the site's server or database, or what was asked of it
     │   ├── SiteConflictError          what was asked contradicts what is there: a name twice
     │   ├── SiteForbiddenError         who asked may not, or is nobody
+    │   ├── SiteUnavailableError       its database or server does not answer: try again
     │   └── UnknownEntryError          (+ LookupError) no such person, door, group, roll-out
     ├── BenchError                     a benchmark that cannot be run, read or compared
     ├── EvaluationError                pair list or photo folder that cannot be measured on
@@ -152,6 +153,10 @@ class SiteConflictError(SiteError):
 
 class SiteForbiddenError(SiteError):
     """Who asked may not do that, or did not say who it is."""
+
+
+class SiteUnavailableError(SiteError):
+    """The site's database or server does not answer; trying again may help."""
 
 
 class UnknownEntryError(SiteError, LookupError):

@@ -51,22 +51,41 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     ImageError
         Missing, empty, unreadable, not a picture, damaged, or over `MAX_PIXELS`.
     """
-    data = _read_bytes(Path(path))
+    return decode_image(_read_bytes(Path(path)), name=str(path))
+
+
+def decode_image(data: bytes, *, name: str, most_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Decode a picture file's bytes as `read_image` does.
+
+    Parameters
+    ----------
+    data
+        The whole file.
+    name
+        What the error text calls it.
+    most_pixels
+        A bigger picture is refused undecoded.
+
+    Raises
+    ------
+    ImageError
+        Not a picture, damaged, or over `most_pixels`.
+    """
     header = read_header(data)
     if header is None:
         raise ImageError(
-            f"{path}: not a JPEG, PNG, BMP or WebP picture (it begins with {data[:12]!r}); "
+            f"{name}: not a JPEG, PNG, BMP or WebP picture (it begins with {data[:12]!r}); "
             "convert it to JPEG or PNG"
         )
-    if header.width * header.height > MAX_PIXELS:
+    if header.width * header.height > most_pixels:
         raise ImageError(
-            f"{path}: {header.width}x{header.height} pixels, at most {MAX_PIXELS} are read; "
+            f"{name}: {header.width}x{header.height} pixels, at most {most_pixels} are read; "
             "make it smaller first"
         )
     image = _decode(data, header)
     if image is None:
         raise ImageError(
-            f"{path}: the {header.format} data is damaged or cut short; copy the file again"
+            f"{name}: the {header.format} data is damaged or cut short; copy the file again"
         )
     return np.ascontiguousarray(image)
 

@@ -61,6 +61,7 @@ LAYERS = [
     ["door.assemble"],
     ["door.replay"],
     ["site.wire"],  # what doors and the site say to each other; both sides import it
+    ["client"],  # of the site's API; imported by nobody here
     ["site", "site.*", "agent", "agent.*"],
     ["console", "console.*"],
     ["cli", "cli_*", "demo", "draw", "evaluate", "pairs", "roc", "roc_*", "bench*", "doctor*"],
@@ -75,6 +76,7 @@ ONLY = {
     "gallery*": ["errors", "schema", "secret_file", "container", "_native", "index", "gallery_*"],
     "index*": ["errors", "schema", "container", "_native", "index_*"],
     "site.wire": ["errors", "schema"],
+    "client": ["errors"],  # for programs of others: nothing but the standard library
     # On a board: no database, no web server.
     "agent*": [
         *("errors", "schema", "secret_file", "toml", "board", "board_*", "configured", "bundle"),
@@ -85,7 +87,7 @@ ONLY = {
 RUNTIME_PACKAGES = {"edgeface", "numpy", "cv2"}
 # These alone may import more there: nothing on a door imports them.
 SERVER_PACKAGES = {
-    "console*": {"fastapi", "starlette", "pydantic", "jinja2", "uvicorn", "sse_starlette"},
+    "console*": {"anyio", "fastapi", "starlette", "pydantic", "jinja2", "uvicorn", "sse_starlette"},
     "site.*": {"psycopg", "psycopg_pool", "pgvector"},
 }
 # Inside a function, where only those pay for it who use it.
@@ -99,8 +101,9 @@ LAZY_PACKAGES = {
     "door.mqtt*": {"paho"},
     "door.osdp*": {"osdp", "osdp_sys"},
     "agent*": {"paho"},
-    "site.*": {"psycopg", "psycopg_pool", "pgvector", "argon2", "pyotp", "paho", "scipy"},
+    "site.*": {"argon2", "cryptography", "paho", "psycopg", "psycopg_pool", "pyotp", "scipy"},
     "console*": {"segno"},
+    "cli_site": {"segno"},
     "demo": {"skimage", "matplotlib"},
 }
 FORBIDDEN = {"torch", "onnx", "export", "boards", "timm", "tests"}

@@ -38,7 +38,7 @@ ACTUATORS = {
     "webhook": (webhook.Webhook, webhook.SETTINGS),
 }
 _PATH = {"type": "string", "minLength": 1}
-_BUNDLE = {
+BUNDLE_SETTINGS = {
     "type": "object",
     "additionalProperties": False,
     "properties": {
@@ -87,7 +87,7 @@ SCHEMA: dict[str, Any] = {
             "pattern": "^[A-Za-z0-9_-]{1,64}$",
             "description": "the door's name in logs and topics",
         },
-        "bundle": _BUNDLE,
+        "bundle": BUNDLE_SETTINGS,
         "camera": camera.SETTINGS,
         "clock": clock.SETTINGS,
         "gate": _GATE,

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from edgeface.errors import SiteError
+from edgeface.errors import SiteError, SiteUnavailableError
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -53,7 +53,7 @@ class Database:
 
         Raises
         ------
-        SiteError
+        SiteUnavailableError
             The database cannot be reached, or the connection broke on the way. What the database
             says of wrong SQL or broken constraints (`psycopg.Error`) passes as it is.
         """
@@ -64,7 +64,9 @@ class Database:
             with self._pool.connection() as connection:
                 yield connection
         except (psycopg.OperationalError, PoolTimeout) as error:
-            raise SiteError(f"the site's database does not answer: {_first_line(error)}") from error
+            raise SiteUnavailableError(
+                f"the site's database does not answer: {_first_line(error)}"
+            ) from error
 
     def close(self) -> None:
         """Close every connection; closing twice is harmless."""
@@ -110,7 +112,7 @@ def _pool(conninfo: str, *, most: int, timeout_s: float) -> ConnectionPool:
         pool.open(wait=True, timeout=timeout_s)
     except PoolTimeout as error:
         pool.close()
-        raise SiteError(
+        raise SiteUnavailableError(
             f"no connection to the site's database within {timeout_s:g} s: is PostgreSQL running, "
             "and may this user log in?"
         ) from error

@@ -1,0 +1,141 @@
+"""Doors: added, watched, taken away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime, timezone
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+from pydantic import StringConstraints
+from starlette.concurrency import run_in_threadpool
+
+from edgeface.console.answers import Refused
+from edgeface.console.forms import Door, Field, Form, Text
+from edgeface.console.live import LivePictures
+from edgeface.console.permissions import API
+from edgeface.console.security import SiteRoute, site_of, still_in, who
+from edgeface.errors import EdgeFaceError
+from edgeface.site.doors import DoorEntry
+
+router = APIRouter(prefix=API, route_class=SiteRoute, tags=["doors"])
+
+MemberOf = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Groups = Annotated[list[MemberOf], Field(max_length=64)]
+_BOUNDARY = "picture"
+_LOOK_S = 5.0
+
+
+class NewDoor(Form):
+    """A door to be; ``groups``: whose people it knows."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    groups: Groups
+
+
+class DoorToken(Form):
+    """``token`` goes into the door's token file; it is shown once."""
+
+    name: str
+    token: str
+
+
+class DoorGroups(Form):
+    """Whose people a door knows."""
+
+    groups: Groups
+
+
+class LiveWish(Form):
+    """For how long, and why."""
+
+    minutes: Annotated[int, Field(ge=1, le=60)]
+    reason: Annotated[Text, StringConstraints(min_length=3)]
+
+
+class LiveAnswer(Form):
+    """Until when the door sends its picture."""
+
+    until: datetime
+
+
+@router.get("/doors")
+def doors(request: Request) -> list[dict[str, Any]]:
+    """List the doors and how they are."""
+    return [_door(entry) for entry in site_of(request).doors.all()]
+
+
+@router.post("/doors", status_code=201)
+def add_door(new: NewDoor, request: Request) -> DoorToken:
+    """Add a door."""
+    token = site_of(request).doors.add(new.name, groups=new.groups, by=who(request).by)
+    request.state.detail = f"{new.name}: {', '.join(new.groups)}"
+    return DoorToken(name=new.name, token=token)
+
+
+@router.delete("/doors/{door}", status_code=204)
+def remove_door(door: Door, request: Request) -> None:
+    """Take a door away: its token is void."""
+    site_of(request).doors.remove(door, by=who(request).by)
+    request.app.state.live.drop(door)
+
+
+@router.post("/doors/{door}/token", status_code=201)
+def renew_token(door: Door, request: Request) -> DoorToken:
+    """Give a door a new token; the old one is void."""
+    return DoorToken(name=door, token=site_of(request).doors.renew_token(door, by=who(request).by))
+
+
+@router.put("/doors/{door}/groups", status_code=204)
+def set_groups(door: Door, change: DoorGroups, request: Request) -> None:
+    """Set whose people a door knows."""
+    site_of(request).doors.set_groups(door, change.groups, by=who(request).by)
+    request.state.detail = f"{door}: {', '.join(change.groups)}"
+
+
+@router.post("/doors/{door}/live")
+def ask_live(door: Door, wish: LiveWish, request: Request) -> LiveAnswer:
+    """Ask for a door's live picture for some minutes."""
+    doors = site_of(request).doors
+    doors.ask_live(door, minutes=wish.minutes, reason=wish.reason, by=who(request).by)
+    request.state.detail = f"{door}, {wish.minutes} min: {wish.reason}"
+    return LiveAnswer(until=doors.live_until(door))
+
+
+@router.get("/doors/{door}/live", response_class=StreamingResponse)
+async def live(door: Door, request: Request) -> StreamingResponse:
+    """Stream a door's live picture, as multipart/x-mixed-replace, until the time is over."""
+    until = await run_in_threadpool(site_of(request).doors.live_until, door)
+    if until is None or until <= datetime.now(timezone.utc):
+        raise Refused(409, "not_asked", f"ask for the live picture of {door} first")
+    media = f"multipart/x-mixed-replace; boundary={_BOUNDARY}"
+    return StreamingResponse(_parts(door, request), media_type=media)
+
+
+async def _parts(door: str, request: Request) -> AsyncIterator[bytes]:
+    pictures: LivePictures = request.app.state.live
+    number, looked = 0, asyncio.get_running_loop().time()
+    while not request.app.state.bell.ended:
+        picture = await pictures.next(door, after=number, timeout_s=1.0)
+        if picture is not None:
+            number = picture.number
+            head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: "
+            yield f"{head}{len(picture.jpeg)}\r\n\r\n".encode("ascii") + picture.jpeg + b"\r\n"
+        if asyncio.get_running_loop().time() - looked >= _LOOK_S or picture is None:
+            looked = asyncio.get_running_loop().time()
+            if not await run_in_threadpool(_may_watch, door, request):
+                return
+
+
+def _may_watch(door: str, request: Request) -> bool:
+    try:
+        until = site_of(request).doors.live_until(door)
+        return until is not None and until > datetime.now(timezone.utc) and still_in(request)
+    except EdgeFaceError:  # the door was taken away, or the database is
+        return False
+
+
+def _door(entry: DoorEntry) -> dict[str, Any]:
+    return dict(vars(entry))

@@ -1,0 +1,202 @@
+"""site.toml: read, checked as a whole before anything is opened."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeface.door.audit_settings import SETTINGS as AUDIT_SETTINGS
+from edgeface.door.config import BUNDLE_SETTINGS
+from edgeface.errors import BoardError, SiteError
+from edgeface.schema import first_problem
+from edgeface.secret_file import read_secret, secret_path
+from edgeface.toml import read_toml
+
+
+def _text(text: str, **more: Any) -> dict[str, Any]:
+    return {"type": "string", "minLength": 1, "maxLength": 4096, "description": text, **more}
+
+
+def _count(low: int, high: int, text: str) -> dict[str, Any]:
+    return {"type": "integer", "minimum": low, "maximum": high, "description": text}
+
+
+def _table(properties: dict[str, Any], *, required: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": list(required),
+        "properties": properties,
+    }
+
+
+_DATABASE = _table(
+    {
+        "conninfo": _text("as libpq reads it: postgresql://user@host/name, or postgresql:///name"),
+        "password_file": _text("file with the database user's password, or credential:NAME"),
+        "connections": _count(4, 200, "at most; 20"),
+    },
+    required=("conninfo",),
+)
+_SERVER = _table(
+    {
+        "bind": _text('address to listen on; "127.0.0.1", this machine only'),
+        "port": _count(1, 65535, "8443"),
+        "names": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 32,
+            "items": {"type": "string", "pattern": r"[A-Za-z0-9.:-]{1,253}"},
+            "description": "host names and addresses by which doors and browsers come; "
+            '["localhost", "127.0.0.1"]',
+        },
+        "certificate": _text("PEM file of the server's certificate, with those that signed it"),
+        "key": _text("PEM file of its key, mode 0600, or credential:NAME"),
+    }
+)
+_MQTT = _table(
+    {
+        "host": _text("the broker that doors send their logs to"),
+        "port": _count(1, 65535, "8883, without ca_file 1883"),
+        "ca_file": _text("PEM file of who may sign the broker; none: not encrypted, loopback only"),
+        "username": _text("of this site at the broker"),
+        "password_file": _text("file with its password, or credential:NAME"),
+        "prefix": _text('first part of the topics; "edgeface"', pattern=r"[A-Za-z0-9_-]{1,64}"),
+    },
+    required=("host",),
+)
+_WEBHOOK = _table(
+    {
+        "url": _text("where to POST each event to, https://", pattern="https?://[!-~]{1,2000}"),
+        "secret_file": _text("file with the secret that signs, at least 16 bytes"),
+        "ca_file": _text("PEM file of who may sign the receiver; the system's"),
+        "allow_plain_http": {
+            "type": "boolean",
+            "description": "whether http:// will do: signed, but everybody on the way reads; false",
+        },
+    },
+    required=("url", "secret_file"),
+)
+SCHEMA: dict[str, Any] = _table(
+    {
+        "name": _text("the site's name", pattern=r"[A-Za-z0-9_-]{1,64}"),
+        "key": _text("file of 32 secret bytes, mode 0600, or credential:NAME"),
+        "database": _DATABASE,
+        "server": _SERVER,
+        "bundle": BUNDLE_SETTINGS,
+        "audit": AUDIT_SETTINGS,
+        "mqtt": _MQTT,
+        "webhook": _WEBHOOK,
+        "rollouts": _table({"folder": _text("folder of what is rolled out; rollouts")}),
+    },
+    required=("name", "key", "database", "audit"),
+)
+
+
+@dataclass(frozen=True)
+class SiteConfig:
+    """A site.toml that its schema allows.
+
+    Attributes
+    ----------
+    path
+        The file.
+    tables
+        What it says; a table left out is not in it.
+    digest
+        SHA-256 of what it says, in hex, whatever its comments and order.
+    """
+
+    path: Path
+    tables: Mapping[str, Any]
+    digest: str
+
+    @property
+    def name(self) -> str:
+        """The site's name."""
+        return self.tables["name"]
+
+    @property
+    def base(self) -> Path:
+        """The folder that relative paths begin at."""
+        return self.path.parent
+
+    def table(self, name: str) -> Mapping[str, Any]:
+        """Return a table; empty where it was left out."""
+        return self.tables.get(name, {})
+
+    def secret(self, text: str) -> bytes:
+        """Return what the secret file of a setting holds; ``SiteError`` where it cannot be used."""
+        return read_secret(self.file(text))
+
+    def file(self, text: str) -> Path:
+        """Return where a setting's file is; ``SiteError`` for a credential that there is not."""
+        try:
+            return secret_path(text, base=self.base)
+        except ValueError as error:
+            raise SiteError(f"{self.path}: {error}") from error
+
+    @property
+    def conninfo(self) -> str:
+        """How to reach the database, with its password."""
+        database = self.tables["database"]
+        if "password_file" not in database:
+            return database["conninfo"]
+        from psycopg.conninfo import make_conninfo
+
+        password = _secret_text(self.file(database["password_file"]))
+        return make_conninfo(database["conninfo"], password=password)
+
+
+def read_config(path: str | Path) -> SiteConfig:
+    """Read and check a site.toml.
+
+    Raises
+    ------
+    SiteError
+        It is missing, no TOML, or says something that cannot be; the text names the key.
+    """
+    path = Path(path).absolute()
+    try:
+        tables = read_toml(path)
+    except BoardError as error:
+        raise SiteError(str(error)) from error
+    if tables is None:
+        raise SiteError(f"there is no {path}: make a site with 'edgeface site --new FOLDER'")
+    problem = first_problem(tables, SCHEMA) or _server_problem(tables.get("server", {}))
+    if problem:
+        raise SiteError(f"{path}: {problem}")
+    text = json.dumps(tables, sort_keys=True, default=str)
+    return SiteConfig(path, tables, hashlib.sha256(text.encode("utf-8")).hexdigest())
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address reaches this machine only."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
+def _server_problem(server: Mapping[str, Any]) -> str | None:
+    if ("certificate" in server) != ("key" in server):
+        return "server: certificate and key go together: name both or none"
+    bind = server.get("bind", "127.0.0.1")
+    if "certificate" not in server and not is_loopback(bind):
+        return (
+            f"server.bind: found {bind!r} without certificate and key; without TLS a site listens "
+            'on loopback only ("127.0.0.1")'
+        )
+    return None
+
+
+def _secret_text(path: Path) -> str:
+    try:
+        return read_secret(path).decode("utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise SiteError(f"{path}: {error}") from error

@@ -1,0 +1,138 @@
+"""A whole site, opened from site.toml: its parts, and the thread that does its chores."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import edgeface
+from edgeface.door.audit import AuditKey, AuditSettings, Build
+from edgeface.errors import AuditError, SiteError
+from edgeface.pipeline import Pipeline
+from edgeface.site.acts import Acts
+from edgeface.site.changes import Changes
+from edgeface.site.config import SiteConfig
+from edgeface.site.database import Database
+from edgeface.site.doors import Doors
+from edgeface.site.people import People
+from edgeface.site.retention import Retention
+from edgeface.site.rules import SiteRules
+from edgeface.site.session import Sessions
+from edgeface.site.token import Tokens
+from edgeface.site.users import Users
+from edgeface.site.users_guess import Guesses
+from edgeface.site.users_secret import read_site_key
+from edgeface.site.watch import Watch
+
+_TICK_S = 10.0
+_RETENTION_S = 3600.0
+_EMBEDDING = 512
+
+
+class Site:
+    """An open site; threads share it. `close` it, or use it as a context manager.
+
+    Attributes
+    ----------
+    config
+        Its site.toml.
+    pipeline
+        What makes templates of photos.
+    people, rules, doors, changes, retention, watch
+        As their modules say.
+    users, sessions, guesses, tokens, acts
+        Who may use the console and the API, and what was done.
+
+    Raises
+    ------
+    SiteError, BundleError, AuditError
+        A part cannot be opened; those opened before it are closed.
+    """
+
+    def __init__(self, config: SiteConfig) -> None:
+        self.config = config
+        with ExitStack() as opened:
+            self.pipeline = opened.enter_context(_pipeline(config))
+            most = config.table("database").get("connections", 20)
+            self.database = opened.enter_context(Database(config.conninfo, most=most))
+            self.acts = _acts(config, self.pipeline)
+            opened.callback(self.acts.close)
+            self._open_parts(opened)
+            self._opened = opened.pop_all()
+
+    def _open_parts(self, opened: ExitStack) -> None:
+        database, bundle = self.database, self.pipeline.bundle
+        key = read_site_key(self.config.file(self.config.tables["key"]))
+        self.users = Users(database, key=key, site=self.config.name)
+        self.sessions, self.tokens = Sessions(database), Tokens(database)
+        self.guesses = Guesses(database)
+        self.people = People(database, model_id=bundle.model_id, dim=_EMBEDDING)
+        self.rules, self.doors = SiteRules(database), Doors(database)
+        self.changes = Changes(self.people, self.rules, self.doors)
+        self.retention = Retention(database)
+        self.watch = opened.enter_context(Watch(database))
+        self._ended = threading.Event()
+        self._retained_at = time.monotonic()
+        self._chores_fault: str | None = None
+        thread = threading.Thread(target=self._chores, name="site chores", daemon=True)
+        thread.start()
+        opened.callback(thread.join, 5)
+        opened.callback(self._ended.set)
+
+    def health(self) -> dict[str, Any]:
+        """Return how the site is; ``faults`` is empty when all is well."""
+        bundle = self.pipeline.bundle
+        faults = [self._chores_fault] if self._chores_fault else []
+        return {
+            "edgeface": edgeface.__version__,
+            "bundle": f"{bundle.name} {bundle.version}",
+            "model_id": bundle.model_id,
+            "doors": len(self.doors.all()),
+            "faults": faults,
+        }
+
+    def close(self) -> None:
+        """Close every part; closing twice is harmless."""
+        self._opened.close()
+
+    def __enter__(self) -> Site:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _chores(self) -> None:
+        while not self._ended.wait(_TICK_S):
+            try:
+                self._do_chores()
+                self._chores_fault = None
+            except (SiteError, AuditError) as error:  # the next turn tries anew
+                self._chores_fault = str(error)
+
+    def _do_chores(self) -> None:
+        self.acts.tick()
+        if time.monotonic() - self._retained_at >= _RETENTION_S:
+            self._retained_at = time.monotonic()
+            self.retention.run()
+
+
+def _pipeline(config: SiteConfig) -> Pipeline:
+    table = config.table("bundle")
+    files = {name: config.base / table[name] for name in ("file", "public_key") if name in table}
+    return Pipeline.open(
+        files.get("file"),
+        public_key=files.get("public_key"),
+        runtime=table.get("runtime"),
+        variant=table.get("variant"),
+        threads=table.get("threads"),
+    )
+
+
+def _acts(config: SiteConfig, pipeline: Pipeline) -> Acts:
+    bundle = pipeline.bundle
+    settings = AuditSettings.from_settings(config.tables["audit"], base=Path(config.base))
+    build = Build(f"{bundle.name} {bundle.version}", bundle.model_id, config.digest)
+    return Acts(settings.path, key=AuditKey.load(settings.key), build=build, limits=settings.limits)
