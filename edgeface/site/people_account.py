@@ -1,0 +1,44 @@
+"""Everything that the site holds of a person, for that person (GDPR, articles 15 and 20)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgeface.gallery_person import now
+from edgeface.site.people_find import Entry
+from edgeface.site.people_row import Row
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+FORMAT = 1
+
+
+def account_of(
+    connection: Connection, row: Row, *, entry: Entry, templates: np.ndarray
+) -> dict[str, Any]:
+    """Return it as JSON values; events about the person are in the site's log of events."""
+    site_id, model_id = connection.execute("SELECT site_id, model_id FROM site").fetchone()
+    changes = connection.execute(
+        "SELECT version, at, by, fields FROM person_change WHERE uid = %s ORDER BY version",
+        (row.uid,),
+    )
+    return {
+        "format": FORMAT,
+        "exported_at": now(),
+        "site_id": site_id,
+        "uid": row.uid,
+        "person": {**vars(row.record), "groups": list(row.record.groups)},
+        "doors": list(entry.doors),
+        "changes": [
+            {"version": version, "at": at, "by": by, "fields": fields}
+            for version, at, by, fields in changes
+        ],
+        "what_a_template_is": (
+            "a list of numbers that a model computes from a photo of a face, and by which the face "
+            "is recognised; the photo itself is not kept"
+        ),
+        "templates": [{"model_id": model_id, "values": values.tolist()} for values in templates],
+    }
