@@ -41,12 +41,12 @@ wheels: $(VENV)/.edgeface-wheels
 wheels-test: wheels $(VENV)/.edgeface-test
 	EDGEFACE_WHEELS=dist/wheels $(python) -m pytest $(PYTEST_ARGS) -m wheels tests/boards
 
-# bandit over what is ours, pip-audit over what boards install (it asks PyPI's and OSV's servers).
+# bandit over what is ours; bills of materials of boards and server in build/sbom, and pip-audit over
+# them, which asks PyPI's or OSV's servers: where it cannot, that is said, and no error.
 security: $(VENV)/.edgeface-test
 	$(pip_install) --editable '.[lint]'
 	$(python) -m bandit --quiet --configfile pyproject.toml --recursive edgeface boards
-	$(python) -m pip_audit --progress-spinner off --strict --no-deps --disable-pip \
-	  --requirement boards/kit/requirements.txt --requirement boards/kit/requirements-tflite.txt
+	$(python) -m boards inventory --out build/sbom
 
 # Each parser of strangers' bytes for so long: docs/fuzzing.md. atheris has wheels for few Pythons.
 MINUTES ?= 10

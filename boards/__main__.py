@@ -1,4 +1,4 @@
-"""``python -m boards``: wheels, kits, disk images, flashing and updates, on the host."""
+"""``python -m boards``: wheels, kits, inventories, disk images, flashing and updates."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from boards.errors import BoardsError
 COMMANDS = {
     "wheels": ("boards.wheels.command", "cross-build edgeface's manylinux2014 wheels"),
     "kit": ("boards.kit.command", "everything one board needs, to install without a network"),
+    "inventory": ("boards.inventory.command", "bills of materials, and advisories for them"),
     "image": ("boards.image.command", "put a kit into a Debian or Ubuntu disk image, without root"),
     "flash": ("boards.flash.command", "write an image to a board or card (prints the commands)"),
     "deploy": ("boards.deploy.command", "bring a kit to a running board, by ssh or adb"),
@@ -23,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code: 0 done, 1 an error, 2 usage."""
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] not in COMMANDS:
-        listed = "\n".join(f"  {n:8} {text}" for n, (_, text) in COMMANDS.items())
+        listed = "\n".join(f"  {n:9} {text}" for n, (_, text) in COMMANDS.items())
         print(f"usage: python -m boards COMMAND [--help]\n\ncommands:\n{listed}")
         return 0 if words in (["-h"], ["--help"]) else 2
     command = importlib.import_module(COMMANDS[words[0]][0])

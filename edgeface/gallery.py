@@ -17,7 +17,15 @@ from edgeface import _native
 from edgeface.gallery_arrival import SiteEntry
 from edgeface.gallery_check import GalleryCheck
 from edgeface.gallery_file import read_gallery_file, write_gallery_file
-from edgeface.gallery_index import Candidate, Identification, decide, rank_people, require_number
+from edgeface.gallery_index import (
+    Candidate,
+    Identification,
+    IdentityCheck,
+    decide,
+    rank_people,
+    require_number,
+    with_expired,
+)
 from edgeface.gallery_key import GalleryKey
 from edgeface.gallery_person import Person, PersonRecord, now
 from edgeface.gallery_receipt import Receipt
@@ -44,24 +52,6 @@ __all__ = [
     "Receipt",
     "SiteEntry",
 ]
-
-
-@dataclass(frozen=True)
-class IdentityCheck:
-    """The answer to "is it this person?"; true in a condition when it is.
-
-    ``score`` is the cosine with the person's best template, -1 to 1. Somebody who has ``expired``
-    is never the same.
-    """
-
-    name: str
-    same: bool
-    score: float
-    threshold: float
-    expired: bool = False
-
-    def __bool__(self) -> bool:
-        return self.same
 
 
 @dataclass(frozen=True)
@@ -167,7 +157,13 @@ class Gallery(GallerySite):
                 self._require_own_cards()
 
     def identify(
-        self, embedding: np.ndarray, *, threshold: float, margin: float, top_k: int = 5
+        self,
+        embedding: np.ndarray,
+        *,
+        threshold: float,
+        margin: float,
+        top_k: int = 5,
+        expired: bool = False,
     ) -> Identification:
         """Answer "who is it?", exactly: every template is compared.
 
@@ -183,6 +179,9 @@ class Gallery(GallerySite):
             Least lead over the second person, 0 to 2. An exact tie is never a match.
         top_k : int
             How many candidates to return.
+        expired : bool
+            True: where nobody else reaches the threshold, those who have expired count too. For
+            callers who ask `people` for the date before they let anybody in.
         """
         probe = require_probe(embedding, dim=self._dim)
         threshold = require_number(threshold, "threshold", low=-1, high=1)
@@ -190,7 +189,10 @@ class Gallery(GallerySite):
         if not isinstance(top_k, int) or top_k < 1:
             raise ValueError(f"top_k is {top_k!r}; expected a whole number of at least 1")
         # The margin needs the second person even when only one candidate is asked for.
-        ranked = rank_people(self._valid_now(), probe, count=max(top_k, 2))
+        valid, count = self._valid_now(), max(top_k, 2)
+        ranked = rank_people(valid.templates, probe, count=count)
+        if expired:
+            ranked = with_expired(ranked, valid, probe, threshold=threshold, count=count)
         return decide(ranked, threshold=threshold, margin=margin, top_k=top_k)
 
     def verify(self, name: str, embedding: np.ndarray, *, threshold: float) -> IdentityCheck:
@@ -279,9 +281,9 @@ class Gallery(GallerySite):
                 self._templates = self._store.load()
             return self._templates
 
-    def _valid_now(self) -> Templates:
+    def _valid_now(self) -> Valid:
         with self._lock:
             templates = self._current()
             if not self._valid.holds(templates):
                 self._valid = Valid.now(templates)
-            return self._valid.templates
+            return self._valid

@@ -1,4 +1,4 @@
-"""Who is it? Ranks people by their best template and decides, "nobody" included."""
+"""Who is it? Ranks people by their best template and decides, "nobody" included; the answers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeface.gallery_template import Templates
+from edgeface.gallery_template import Templates, Valid
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,24 @@ class Identification:
     reason: str
 
 
+@dataclass(frozen=True)
+class IdentityCheck:
+    """The answer to "is it this person?"; true in a condition when it is.
+
+    ``score`` is the cosine with the person's best template, -1 to 1. Somebody who has ``expired``
+    is never the same.
+    """
+
+    name: str
+    same: bool
+    score: float
+    threshold: float
+    expired: bool = False
+
+    def __bool__(self) -> bool:
+        return self.same
+
+
 def rank_people(templates: Templates, probe: np.ndarray, *, count: int) -> tuple[Candidate, ...]:
     """Return the ``count`` people with the best template, best first; ties by age of template."""
     if len(templates.owners) == 0:
@@ -55,6 +73,16 @@ def rank_people(templates: Templates, probe: np.ndarray, *, count: int) -> tuple
     return tuple(
         Candidate(templates.names[owners[i]], float(scores[first[i]])) for i in best.tolist()
     )
+
+
+def with_expired(
+    ranked: tuple[Candidate, ...], valid: Valid, probe: np.ndarray, *, threshold: float, count: int
+) -> tuple[Candidate, ...]:
+    """Return ``ranked``; where it reaches no threshold and somebody expired does, everybody."""
+    if not valid.expired or (ranked and ranked[0].score >= threshold):
+        return ranked
+    everybody = rank_people(valid.whole, probe, count=count)
+    return everybody if everybody[0].score >= threshold else ranked
 
 
 def decide(

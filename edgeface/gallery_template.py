@@ -92,6 +92,11 @@ class Valid:
     since: str
     until: str
 
+    @property
+    def expired(self) -> bool:
+        """Whether anybody's templates were left out."""
+        return len(self.templates.owners) < len(self.whole.owners)
+
     @classmethod
     def now(cls, whole: Templates) -> Valid:
         """Choose by the wall clock; a clock that goes back makes another choice."""

@@ -118,10 +118,12 @@ def perceive_and_decide(
         thresholds=pipeline.bundle.manifest["thresholds"],
         live_threshold=pipeline.live_threshold if _needs_liveness(config) else None,
     )
+    engine = Engine(rules)
     with settings_of(config):
         perception = Perception(
             pipeline,
             gallery,
+            threshold=lambda: engine.threshold,
             tracker=Tracker.from_settings(config.table("gate", "track"), base=base),
             gate=Gate.from_settings(config.table("gate", "quality"), base=base),
             feed=Feed.from_settings(config.table("liveness", "feed"), base=base),
@@ -129,7 +131,7 @@ def perceive_and_decide(
             liveness=_needs_liveness(config),
             gone_after_s=rules.gone_after_s,
         )
-    return {"perception": perception, "engine": Engine(rules)}
+    return {"perception": perception, "engine": engine}
 
 
 def _challenge(config: DoorConfig, draw: random.Random | None) -> Challenge:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Callable
 
 from edgeface.door.challenge import Challenge
 from edgeface.door.event import Card, ChallengeWanted, Moment, Observation, Subject
@@ -32,6 +32,9 @@ class Perception:
         Open, with its liveness stage where `liveness` is True.
     gallery
         Whom a face is compared with.
+    threshold
+        The least cosine of a match now, -1 to 1. Who has expired is named where nobody else
+        reaches it: the rules refuse them, and the log says who came.
     tracker, gate, feed
         Of this door's settings.
     challenge
@@ -47,6 +50,7 @@ class Perception:
         pipeline: Pipeline,
         gallery: Gallery,
         *,
+        threshold: Callable[[], float],
         tracker: Tracker,
         gate: Gate,
         feed: Feed,
@@ -56,6 +60,7 @@ class Perception:
     ) -> None:
         self._pipeline = pipeline
         self._gallery = gallery
+        self._threshold = threshold
         self._tracker = tracker
         self._gate = gate
         self._feed = feed
@@ -131,7 +136,9 @@ class Perception:
         return self._pipeline.live_score(image, face) if self._liveness else None
 
     def _nearest(self, face: Face) -> tuple[str | None, float | None, float | None]:
-        found = self._gallery.identify(face.embedding, threshold=-1.0, margin=0.0, top_k=2)
+        found = self._gallery.identify(
+            face.embedding, threshold=self._threshold(), margin=0.0, top_k=2, expired=True
+        )
         if not found.candidates:
             return None, None, None
         best, *others = found.candidates

@@ -217,6 +217,19 @@ def test_somebody_blocked_meanwhile_is_denied_at_once(opened, pipeline, clip):
     assert decided[0] is Reason.BLOCKED
 
 
+@pytest.mark.parametrize("day", ["2020-01-01", "2026-12-31"])  # for the door it is 2027
+def test_somebody_expired_is_denied_and_named_to_the_operator(opened, pipeline, clip, day):
+    parts = opened(clip)
+    with doorstep.open_people(parts.folder, pipeline) as gallery:
+        gallery.describe(NAME, expires_at=day)
+    outputs = parts.turns()
+    decided = [output for output in outputs if isinstance(output, Decision)]
+    assert [(told.reason, told.person) for told in decided] == [(Reason.EXPIRED, NAME)]
+    assert not parts.bolt.opened
+    (logged,) = _logged(parts.folder, "decision")
+    assert logged["reason"] == "expired" and logged["person"]  # a pseudonym
+
+
 def test_somebody_erased_meanwhile_is_a_stranger(opened, pipeline, clip):
     parts = opened(clip)
     with doorstep.open_people(parts.folder, pipeline) as gallery:

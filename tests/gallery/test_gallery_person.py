@@ -133,6 +133,19 @@ def test_expired_person_is_not_recognised_and_stays_listed(gallery, unit):
     assert gallery.verify("Ann", ann[0], threshold=0.5)
 
 
+def test_expired_person_is_named_to_who_asks_where_nobody_else_is_recognised(gallery, unit):
+    ann, bob = unit(1, seed=1), unit(1, seed=2)
+    gallery.enroll("Ann", ann, expires_at="2020-01-01")
+    gallery.enroll("Bob", bob)
+    asked = {"threshold": 0.5, "margin": 0, "expired": True}
+    answer = gallery.identify(ann[0], **asked)
+    assert answer.identity == "Ann" and [c.name for c in answer.candidates] == ["Ann", "Bob"]
+    stranger = gallery.identify(unit(1, seed=3)[0], **asked)
+    assert stranger.identity is None and [c.name for c in stranger.candidates] == ["Bob"]
+    gallery.enroll("Ann Lee", ann)  # enrolled anew under another name
+    assert gallery.identify(ann[0], **asked).identity == "Ann Lee"
+
+
 def test_person_expires_while_the_gallery_is_open(gallery, unit):
     soon = datetime.now(timezone.utc) + timedelta(seconds=2)
     gallery.enroll("Ann", unit(1), expires_at=soon)

@@ -1,0 +1,69 @@
+"""What boards and the site's server install: exact versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from distutils.core import run_setup  # setuptools brings it where Python has none any more
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from boards.errors import BoardsError
+from boards.kit.wheels import RUNTIME_FILES, pinned
+from boards.wheels.target import PYTHONS, Target
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def board_packages() -> dict[str, list[str]]:
+    """Return what kits install, name==version, by Python: every runtime's packages."""
+    return {python: pinned(Target(python, "aarch64"), tuple(RUNTIME_FILES)) for python in PYTHONS}
+
+
+def server_packages() -> list[str]:
+    """Return what the extras ``door`` and ``site`` are in this environment, name==version.
+
+    Raises
+    ------
+    BoardsError
+        One of their packages is not installed here.
+    """
+    setup = run_setup(str(ROOT / "setup.py"), stop_after="init")
+    wanted = [*setup.install_requires, *setup.extras_require["door"], *setup.extras_require["site"]]
+    return installed(map(Requirement, wanted))
+
+
+def installed(wanted: Iterable[Requirement]) -> list[str]:
+    """Return packages and all that they need, as installed here, in alphabetic order.
+
+    Raises
+    ------
+    BoardsError
+        One is not installed.
+    """
+    found: dict[str, str] = {}
+    seen: set[tuple[str, str]] = set()
+    waiting = [(requirement, "") for requirement in wanted]
+    while waiting:
+        requirement, asked = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": asked}):
+            continue
+        package = _distribution(requirement.name)
+        found[name] = f"{name}=={package.version}"
+        for extra in {"", *requirement.extras} - {known for n, known in seen if n == name}:
+            seen.add((name, extra))
+            waiting += [(Requirement(text), extra) for text in package.requires or ()]
+    return [found[name] for name in sorted(found)]
+
+
+def _distribution(name: str):
+    try:
+        return distribution(name)
+    except PackageNotFoundError as error:
+        raise BoardsError(
+            f"{name} is not installed here, expected all of the extras door and site: "
+            "pip install -e '.[door,site]'"
+        ) from error
