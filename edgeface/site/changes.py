@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from edgeface.errors import UnknownEntryError
@@ -15,12 +15,13 @@ from edgeface.site.people_erase import confirm_erasures
 from edgeface.site.people_row import (
     COLUMNS,
     current_version,
+    own_fields,
     read_templates,
     record_of,
     writing,
 )
 from edgeface.site.rules import SiteRules, rules_for
-from edgeface.site.wire import EDIT, EDITED, PROTOCOL, SitePerson, checked, person_message
+from edgeface.site.wire import EDIT, EDITED, PROTOCOL, RECORD, SitePerson, checked, person_message
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -198,16 +199,11 @@ def _changed(
 
 
 def _present(uid: str, version: int, *values: Any) -> SitePerson:
-    record = record_of(values)
-    card = list(record.card) if record.card else None
-    own = {
-        "groups": list(record.groups),
-        "consent_at": record.consent_at,
-        "expires_at": record.expires_at,
-        "card": card,
-        "blocked": record.blocked,
-    }
-    return SitePerson(uid, version, True, record.name, own)
+    record = own_fields(record_of(values))
+    told = {field: record[field] for field in RECORD}
+    card = list(record["card"]) if record["card"] else None
+    told.update(groups=list(record["groups"]), card=card)
+    return SitePerson(uid, version, True, record["name"], told)
 
 
 def _messages(
@@ -216,15 +212,5 @@ def _messages(
     uids = [person.uid for person in people if person.present]
     templates = read_templates(connection, uids, dim=dim)
     return [
-        person_message(
-            SitePerson(
-                person.uid,
-                person.version,
-                person.present,
-                person.name,
-                person.record,
-                templates.get(person.uid),
-            )
-        )
-        for person in people
+        person_message(replace(person, templates=templates.get(person.uid))) for person in people
     ]

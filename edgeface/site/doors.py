@@ -165,8 +165,8 @@ class Doors:
             ).rowcount
             _require_door(told, name)
 
-    def ask_live(self, name: str, *, minutes: float, reason: str, by: str) -> str:
-        """Ask a door for its live picture; return until when, as it is written in the site.
+    def ask_live(self, name: str, *, minutes: float, reason: str, by: str) -> None:
+        """Ask a door for its live picture for some minutes.
 
         Raises ``SiteError`` for no reason, or more than an hour; 0 minutes end it.
         """
@@ -183,11 +183,11 @@ class Doors:
             reason=reason,
             by=by,
         )
-        return until
 
-    def live_until(self, name: str) -> str | None:
-        """Return until when the live picture is asked for, or None where it is not."""
-        return still_live(self.get(name).live_until)
+    def live_until(self, name: str) -> datetime | None:
+        """Return until when (UTC) the live picture is asked for, or None where it is not."""
+        until = still_live(self.get(name).live_until)
+        return to_datetime(until) if until else None
 
     def _update(self, name: str, change: str, **values: Any) -> None:
         with self._database.transaction() as connection:

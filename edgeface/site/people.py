@@ -15,7 +15,7 @@ from edgeface.gallery_person import now
 from edgeface.gallery_template import require_embeddings, require_name
 from edgeface.site.database import Database
 from edgeface.site.people_account import account_of
-from edgeface.site.people_edit import change_row, enrol_row
+from edgeface.site.people_edit import change_row, enrol_row, more_templates
 from edgeface.site.people_erase import Erasure, erase_row, erasure_of, read_erasures
 from edgeface.site.people_find import Entry, Page, find_entries, read_entry
 from edgeface.site.people_row import find_row, read_templates, writing
@@ -102,6 +102,16 @@ class People:
                 row = enrol_row(connection, name, embeddings, by=by, changes=changes or {})
                 uid = row.uid
                 _remember(connection, request_id, uid=uid)
+            return read_entry(connection, uid)
+
+    def add(self, uid: str, embeddings: np.ndarray, *, by: str) -> Entry:
+        """Add templates to somebody; those that are there already change nothing.
+
+        ``embeddings`` as for `enrol`. Raises ``UnknownEntryError`` for nobody of that uid.
+        """
+        embeddings = require_embeddings(embeddings, dim=self.dim)
+        with writing(self.database) as connection:
+            more_templates(connection, find_row(connection, uid=uid), embeddings, by=by)
             return read_entry(connection, uid)
 
     def change(

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgeface.gallery_person import now
 from edgeface.site.people_find import Entry
-from edgeface.site.people_row import Row
+from edgeface.site.people_row import Row, own_fields
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -30,7 +30,7 @@ def account_of(
         "exported_at": now(),
         "site_id": site_id,
         "uid": row.uid,
-        "person": {**vars(row.record), "groups": list(row.record.groups)},
+        "person": own_fields(row.record),
         "doors": list(entry.doors),
         "changes": [
             {"version": version, "at": at, "by": by, "fields": fields}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgeface.errors import SiteError, UnknownEntryError
 from edgeface.gallery_person import now
-from edgeface.site.people_row import COLUMNS, record_of, sort_key
+from edgeface.site.people_row import COLUMNS, own_fields, record_of, sort_key
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -105,7 +105,7 @@ def find_entries(
 def _entry(row: tuple) -> Entry:
     uid, version, templates, doors, *values = row
     record = record_of(values)
-    return Entry(uid, version, templates=templates, doors=tuple(doors), **vars(record))
+    return Entry(uid, version, templates=templates, doors=tuple(doors), **own_fields(record))
 
 
 def _cursor(entry: Entry) -> str:

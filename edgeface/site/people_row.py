@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 _LOCK = 0x6564_6766  # whoever changes people, doors or rules holds it until the commit
-COLUMNS = "name, enrolled_at, consent_at, expires_at, groups, card, blocked"
+FIELDS = ("name", "enrolled_at", "consent_at", "expires_at", "groups", "card", "blocked")
+"""Of a record: what the site keeps. The others are of a door's gallery."""
+COLUMNS = ", ".join(FIELDS)
 _VECTOR_HEADER_BYTES = 4  # pgvector's binary form: dimensions, a reserved field, numbers
 
 
@@ -69,9 +71,14 @@ def sort_key(name: str) -> str:
 
 def record_of(values: Collection[Any]) -> PersonRecord:
     """Return the record in the values of `COLUMNS`."""
-    name, enrolled_at, consent_at, expires_at, groups, card, blocked = values
-    own_card = tuple(card) if card else None
-    return PersonRecord(name, enrolled_at, consent_at, expires_at, tuple(groups), own_card, blocked)
+    fields = dict(zip(FIELDS, values))
+    card, groups = fields["card"], tuple(fields["groups"])
+    return PersonRecord(**{**fields, "card": tuple(card) if card else None, "groups": groups})
+
+
+def own_fields(record: PersonRecord) -> dict[str, Any]:
+    """Return what the site keeps of a record, by `FIELDS`."""
+    return {field: getattr(record, field) for field in FIELDS}
 
 
 def find_row(connection: Connection, *, uid: str | None = None, name: str | None = None) -> Row:

@@ -42,12 +42,15 @@ class Watch:
         with self._changed:
             return self._mark
 
-    def wait(self, channels: Collection[str], *, after: int, timeout_s: float) -> int:
+    def wait(self, channels: Collection[str], *, after: int | None, timeout_s: float) -> int:
         """Wait until one of some channels was notified after a mark, or the time is over.
 
-        Returns the new mark: ``after`` where nothing happened.
+        Returns the new mark: ``after`` where nothing happened. With None there is nothing to wait
+        for: it returns the mark as it is now.
         """
         with self._changed:
+            if after is None:
+                return self._mark
             self._changed.wait_for(
                 lambda: self._ending.is_set() or self._newest(channels) > after, timeout=timeout_s
             )
