@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, Callable
 
 from edgeface.door.actuator import Actuator
 from edgeface.door.audit import AuditLog, Build
@@ -19,6 +20,7 @@ from edgeface.door.gate import Gate
 from edgeface.door.notify import Notifier
 from edgeface.door.perceive import Perception
 from edgeface.door.rules import Rules
+from edgeface.door.rules_site import SiteRules
 from edgeface.door.run import Door
 from edgeface.door.track import Tracker
 from edgeface.errors import DoorError
@@ -107,17 +109,18 @@ def settings_of(config: DoorConfig) -> Iterator[None]:
 def perceive_and_decide(
     config: DoorConfig, pipeline: Pipeline, gallery: Gallery, *, draw: random.Random | None = None
 ) -> dict[str, Any]:
-    """Return the perception and the engine of a door, as keywords of `Door`.
+    """Return the perception, the engine and the site's rules of a door, as keywords of `Door`.
 
     `draw` draws the movements that are asked for; None for the system's randomness.
     """
     base = config.base
-    rules = Rules.from_settings(
-        config.tables,
+    make = partial(
+        Rules.from_settings,
         base=base,
         thresholds=pipeline.bundle.manifest["thresholds"],
         live_threshold=pipeline.live_threshold if _needs_liveness(config) else None,
     )
+    rules = make(config.tables)
     engine = Engine(rules)
     with settings_of(config):
         perception = Perception(
@@ -131,7 +134,17 @@ def perceive_and_decide(
             liveness=_needs_liveness(config),
             gone_after_s=rules.gone_after_s,
         )
-    return {"perception": perception, "engine": engine}
+    return {
+        "perception": perception,
+        "engine": engine,
+        "site_rules": _site_rules(config, make),
+    }
+
+
+def _site_rules(config: DoorConfig, make: Callable[[Mapping[str, Any]], Rules]) -> SiteRules | None:
+    if "site_rules" not in config.tables:
+        return None
+    return SiteRules(config.base / config.tables["site_rules"], own=config.tables, make=make)
 
 
 def _challenge(config: DoorConfig, draw: random.Random | None) -> Challenge:

@@ -87,6 +87,11 @@ SCHEMA: dict[str, Any] = {
             "pattern": "^[A-Za-z0-9_-]{1,64}$",
             "description": "the door's name in logs and topics",
         },
+        "site_rules": {
+            **_PATH,
+            "description": "file into which edgeface agent writes the site's schedules, groups and "
+            "decision, which then hold over those of this file; relative to door.toml; none",
+        },
         "bundle": BUNDLE_SETTINGS,
         "camera": camera.SETTINGS,
         "clock": clock.SETTINGS,

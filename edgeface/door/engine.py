@@ -84,6 +84,20 @@ class Engine:
         self.state, outputs = step(self.state, event, self.rules)
         return outputs
 
+    def replace_rules(self, rules: Rules) -> None:
+        """Go by other rules from now on.
+
+        What was seen before does not count under them: a visitor is looked at anew, and of two
+        people the first must come again. Alarms, lock-out and who is inside stay.
+        """
+        state, self.rules = self.state, rules
+        self.state = replace(
+            state,
+            threshold=rules.threshold(state.subjects.values()).cosine,
+            visit=state.visit and replace(state.visit, frames=(), watched=None),
+            pending=None,
+        )
+
 
 def start(rules: Rules, subjects: Iterable[Subject] = ()) -> State:
     """Return the state before the first event."""

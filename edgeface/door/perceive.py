@@ -42,7 +42,8 @@ class Perception:
     liveness
         Whether each good face's liveness is measured.
     gone_after_s
-        Seconds without the face after which its visit is over, as in the rules.
+        Seconds without the face after which its visit is over, as in the rules; an attribute, to be
+        set where they change.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Perception:
         self._feed = feed
         self._challenge = challenge
         self._liveness = liveness
-        self._gone_after_s = gone_after_s
+        self.gone_after_s = gone_after_s
         self._asked: int | None = None
         self._track: Track | None = None
         self._seen = 0.0
@@ -89,7 +90,7 @@ class Perception:
         faces = self._pipeline.analyze(image)
         self._track = track = self._tracker.update(faces, at=moment.monotonic)
         if track is None:
-            if self._asked is not None and moment.monotonic - self._seen > self._gone_after_s:
+            if self._asked is not None and moment.monotonic - self._seen > self.gone_after_s:
                 self._asked = None
             return Observation(moment, faces=len(faces))
         self._seen = moment.monotonic

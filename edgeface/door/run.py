@@ -27,6 +27,7 @@ from edgeface.errors import (
     ActuatorError,
     AuditError,
     CameraError,
+    DoorError,
     GalleryError,
     InferenceError,
 )
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from edgeface.door.clock import Clock
     from edgeface.door.engine import Engine
     from edgeface.door.notify import Notifier
+    from edgeface.door.rules_site import SiteRules
     from edgeface.gallery import Gallery, Person
 
 # The exit button is asked this often when no frame comes.
@@ -59,6 +61,8 @@ class Door:
         The log; None where nothing is logged, for trials.
     notifier
         Told of every healthy turn.
+    site_rules
+        The site's rules, which take the place of the engine's when they come; None: no site.
     """
 
     def __init__(
@@ -72,6 +76,7 @@ class Door:
         actuators: Sequence[Actuator],
         audit: AuditLog | None,
         notifier: Notifier,
+        site_rules: SiteRules | None = None,
     ) -> None:
         self._camera = camera
         self._perception = perception
@@ -81,6 +86,7 @@ class Door:
         self._actuators = sorted(actuators, key=lambda actuator: not actuator.must_work)
         self._audit = audit
         self._notifier = notifier
+        self._site_rules = site_rules
         self._faults: dict[str, str] = {}
         self._shown = ""
         self._people: tuple[Person, ...] | None = None
@@ -89,6 +95,11 @@ class Door:
     def faults(self) -> dict[str, str]:
         """What is wrong now, by part."""
         return dict(self._faults)
+
+    @property
+    def rules_version(self) -> int | None:
+        """Number of the site's rules that hold; None where door.toml's hold alone."""
+        return None if self._site_rules is None else self._site_rules.version
 
     def run(self, *, stop: Callable[[], bool] = lambda: False) -> None:
         """Work until `stop` returns True, or a file that stands for the camera ends.
@@ -110,9 +121,9 @@ class Door:
         return f"working, {len(self._people or ())} people"
 
     def turn(self) -> tuple[Output, ...] | None:
-        """Do one round: inputs, people, one frame. Return what was decided; None at the end."""
+        """Do one round, one frame at most. Return what was decided; None at the end."""
         outputs: list[Output] = []
-        for part in (self._ask_inputs, self._ask_people, self._ask_log):
+        for part in (self._ask_inputs, self._ask_rules, self._ask_people, self._ask_log):
             outputs += self._happen(part(self._clock.moment()))
         try:
             outputs += self._happen(self._ask_camera())
@@ -139,6 +150,23 @@ class Door:
             except ActuatorError as error:
                 fault = str(error)
             events += self._fault(actuator.name, fault, moment, matters=actuator.must_work)
+        return events
+
+    def _ask_rules(self, moment: Moment) -> list[Event]:
+        if self._site_rules is None:
+            return []
+        # Until right rules were found, what the site forbids is not known: no face opens.
+        matters = not self._site_rules.known
+        try:
+            rules = self._site_rules.follow()
+        except DoorError as error:
+            return self._fault("rules", str(error), moment, matters=matters)
+        events = self._fault("rules", None, moment, matters=matters)
+        if rules is not None:
+            self._engine.replace_rules(rules)
+            self._perception.gone_after_s = rules.gone_after_s
+            detail = f"version {self._site_rules.version}"
+            events += self._log(act_record(moment, act="rules", by="site", detail=detail))
         return events
 
     def _ask_people(self, moment: Moment) -> list[Event]:
