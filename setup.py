@@ -119,7 +119,7 @@ setup(
     package_data={
         "edgeface": [
             *("models/*.efb", "*.json", "bench/*.json", "door/*.toml"),
-            *("site/migrations/*.sql", "console/pages/*", "console/static/*"),
+            *("site/migrations/*.sql", "site/*.toml", "console/pages/*", "console/static/*"),
         ]
     },
     install_requires=[

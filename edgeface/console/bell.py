@@ -3,58 +3,48 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Iterable
+from collections.abc import Callable
 
 from edgeface.site.watch import Watch
 
-_LOOK_S = 2.0
+SETS = {"doors": {"people", "rules", "doors", "rollouts"}, "events": {"events"}}
+"""What is waited for -> the database's channels that tell of it."""
 
 
 class Bell:
     """Wakes everybody who waits in the event loop when something changes.
 
-    A thread for each set of channels waits in the database's watch; as a context manager it ends
-    them.
+    Enter it inside the loop, as a context manager.
     """
 
-    SETS = {"doors": ("people", "rules", "doors", "rollouts"), "events": ("events", "doors")}
-
     def __init__(self, watch: Watch) -> None:
-        self._watch, self._ended = watch, threading.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._rung = {name: asyncio.Event() for name in self.SETS}
+        self._watch = watch
+        self._rung = {name: asyncio.Event() for name in SETS}
+        self._end: Callable[[], None] = lambda: None
+        self.ended = False
+        """Whether the server ends, so that nobody should wait any more."""
 
     def __enter__(self) -> Bell:
-        self._loop = asyncio.get_running_loop()
-        for name, channels in self.SETS.items():
-            thread = threading.Thread(
-                target=self._listen, args=(name, channels), name=f"bell {name}", daemon=True
-            )
-            thread.start()
+        loop = asyncio.get_running_loop()
+        self._end = self._watch.listen(
+            lambda channel: loop.call_soon_threadsafe(self._hear, channel)
+        )
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._ended.set()
-        for name in self.SETS:
+        self._end()
+        self.ended = True
+        for name in SETS:
             self._ring(name)
 
     def event(self, name: str) -> asyncio.Event:
         """Return what is set at the next change; take it before looking at the database."""
         return self._rung[name]
 
-    @property
-    def ended(self) -> bool:
-        """Whether the server ends, so that nobody should wait."""
-        return self._ended.is_set()
-
-    def _listen(self, name: str, channels: Iterable[str]) -> None:
-        mark = self._watch.wait(channels, after=None, timeout_s=0)
-        while not self._ended.is_set():
-            found = self._watch.wait(channels, after=mark, timeout_s=_LOOK_S)
-            if found != mark and self._loop is not None:
-                mark = found
-                self._loop.call_soon_threadsafe(self._ring, name)
+    def _hear(self, channel: str) -> None:
+        for name, channels in SETS.items():
+            if channel in channels:
+                self._ring(name)
 
     def _ring(self, name: str) -> None:
         rung, self._rung[name] = self._rung[name], asyncio.Event()

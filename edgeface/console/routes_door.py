@@ -12,6 +12,7 @@ from edgeface.console.answers import Refused
 from edgeface.console.permissions import API
 from edgeface.console.security import SiteRoute, site_of, who
 from edgeface.site import wire
+from edgeface.site.changes import has_news
 from edgeface.site.site import Site
 
 router = APIRouter(prefix=API, route_class=SiteRoute, tags=["door"])
@@ -63,7 +64,7 @@ async def changes(
             answer = await run_in_threadpool(_changes, site, door, epoch, after)
             left_s = ends - asyncio.get_running_loop().time()
             beside = (answer["task"], answer["live_until"])
-            if _is_news(answer) or beside != waiting.told.get(door, _NOTHING) or left_s <= 0:
+            if has_news(answer) or beside != waiting.told.get(door, _NOTHING) or left_s <= 0:
                 break
             waiting.told[door] = beside
             await _first(rung, superseded, timeout_s=left_s)
@@ -104,10 +105,6 @@ async def live(request: Request) -> None:
 def _changes(site: Site, door: str, epoch: str, after: int) -> dict[str, Any]:
     answer = site.changes.since(door, epoch=epoch, after=after)
     return {"received": {}, "task": None, **answer}
-
-
-def _is_news(answer: dict[str, Any]) -> bool:
-    return bool(answer["whole"] or answer["people"] or answer["more"] or answer["rules"])
 
 
 async def _first(*events: asyncio.Event, timeout_s: float) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime, timezone
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
@@ -13,7 +12,7 @@ from pydantic import StringConstraints
 from starlette.concurrency import run_in_threadpool
 
 from edgeface.console.answers import Refused
-from edgeface.console.forms import Door, Field, Form, Text
+from edgeface.console.forms import Door, Field, Form, GroupName, Text
 from edgeface.console.live import LivePictures
 from edgeface.console.permissions import API
 from edgeface.console.security import SiteRoute, site_of, still_in, who
@@ -22,8 +21,7 @@ from edgeface.site.doors import DoorEntry
 
 router = APIRouter(prefix=API, route_class=SiteRoute, tags=["doors"])
 
-MemberOf = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-Groups = Annotated[list[MemberOf], Field(max_length=64)]
+Groups = Annotated[list[GroupName], Field(min_length=1, max_length=64)]
 _BOUNDARY = "picture"
 _LOOK_S = 5.0
 
@@ -49,20 +47,35 @@ class DoorGroups(Form):
 
 
 class LiveWish(Form):
-    """For how long, and why."""
+    """For how long, and why; 0 minutes end it."""
 
-    minutes: Annotated[int, Field(ge=1, le=60)]
+    minutes: Annotated[int, Field(ge=0, le=60)]
     reason: Annotated[Text, StringConstraints(min_length=3)]
+
+
+class DoorAnswer(Form):
+    """A door. ``confirmed``: the version of people and rules that it has; ``status``: what it last
+    said of itself, at ``seen_at``; ``live_*``: who asked for its live picture, until when, why."""
+
+    name: str
+    groups: tuple[str, ...]
+    added_at: str
+    confirmed: int
+    seen_at: str | None
+    status: dict[str, Any] | None
+    live_until: str | None
+    live_reason: str | None
+    live_by: str | None
 
 
 class LiveAnswer(Form):
     """Until when the door sends its picture."""
 
-    until: datetime
+    until: str
 
 
 @router.get("/doors")
-def doors(request: Request) -> list[dict[str, Any]]:
+def doors(request: Request) -> list[DoorAnswer]:
     """List the doors and how they are."""
     return [_door(entry) for entry in site_of(request).doors.all()]
 
@@ -98,17 +111,18 @@ def set_groups(door: Door, change: DoorGroups, request: Request) -> None:
 @router.post("/doors/{door}/live")
 def ask_live(door: Door, wish: LiveWish, request: Request) -> LiveAnswer:
     """Ask for a door's live picture for some minutes."""
-    doors = site_of(request).doors
-    doors.ask_live(door, minutes=wish.minutes, reason=wish.reason, by=who(request).by)
+    until = site_of(request).doors.ask_live(
+        door, minutes=wish.minutes, reason=wish.reason, by=who(request).by
+    )
     request.state.detail = f"{door}, {wish.minutes} min: {wish.reason}"
-    return LiveAnswer(until=doors.live_until(door))
+    return LiveAnswer(until=until)
 
 
 @router.get("/doors/{door}/live", response_class=StreamingResponse)
 async def live(door: Door, request: Request) -> StreamingResponse:
     """Stream a door's live picture, as multipart/x-mixed-replace, until the time is over."""
     until = await run_in_threadpool(site_of(request).doors.live_until, door)
-    if until is None or until <= datetime.now(timezone.utc):
+    if until is None:
         raise Refused(409, "not_asked", f"ask for the live picture of {door} first")
     media = f"multipart/x-mixed-replace; boundary={_BOUNDARY}"
     return StreamingResponse(_parts(door, request), media_type=media)
@@ -131,11 +145,10 @@ async def _parts(door: str, request: Request) -> AsyncIterator[bytes]:
 
 def _may_watch(door: str, request: Request) -> bool:
     try:
-        until = site_of(request).doors.live_until(door)
-        return until is not None and until > datetime.now(timezone.utc) and still_in(request)
+        return site_of(request).doors.live_until(door) is not None and still_in(request)
     except EdgeFaceError:  # the door was taken away, or the database is
         return False
 
 
-def _door(entry: DoorEntry) -> dict[str, Any]:
-    return dict(vars(entry))
+def _door(entry: DoorEntry) -> DoorAnswer:
+    return DoorAnswer(**{name: getattr(entry, name) for name in DoorAnswer.model_fields})

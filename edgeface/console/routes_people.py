@@ -71,14 +71,14 @@ class PersonAnswer(Form):
     uid: str
     version: int
     name: str
-    groups: list[str]
+    groups: tuple[str, ...]
     consent_at: str | None
     expires_at: str | None
     card: tuple[int, int] | None
     blocked: bool
     enrolled_at: str
     templates: int
-    doors: list[str]
+    doors: tuple[str, ...]
 
 
 class PeopleAnswer(Form):
@@ -103,18 +103,21 @@ class LookAnswer(Form):
     width: int
     height: int
     box: tuple[float, float, float, float] | None
-    reasons: list[str]
-    advice: list[str]
+    reasons: tuple[str, ...]
+    advice: tuple[str, ...]
 
 
 class ErasureAnswer(Form):
-    """A receipt; ``pending``: doors that have not confirmed yet."""
+    """A receipt. ``pending``: doors that have not confirmed yet; ``removed``: doors that were taken
+    out of the site before they could; ``complete``: nobody holds the person any more."""
 
     receipt_id: str
     uid: str
     erased_at: str
     templates: int
-    pending: list[str]
+    pending: tuple[str, ...]
+    removed: tuple[str, ...]
+    complete: bool
 
 
 def _multipart(properties: dict[str, Any], *, required: list[str]) -> dict[str, Any]:
@@ -233,7 +236,7 @@ def account(uid: Uid, request: Request) -> dict[str, Any]:
 @router.get("/receipts")
 def receipts(request: Request) -> list[ErasureAnswer]:
     """List the erasures, newest first."""
-    return [_erasure(erasure) for erasure in site_of(request).people.receipts()]
+    return [_erasure(erasure) for erasure in reversed(site_of(request).people.receipts())]
 
 
 def _enrol(site: Site, new: NewPerson, uploads: tuple, by: str) -> Entry:
@@ -276,7 +279,4 @@ def _look(look: Look) -> LookAnswer:
 
 
 def _erasure(erasure: Erasure) -> ErasureAnswer:
-    fields = ("receipt_id", "uid", "erased_at", "templates")
-    return ErasureAnswer(
-        **{name: getattr(erasure, name) for name in fields}, pending=[*erasure.pending]
-    )
+    return ErasureAnswer(**{name: getattr(erasure, name) for name in ErasureAnswer.model_fields})

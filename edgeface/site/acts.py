@@ -16,6 +16,7 @@ from edgeface.door.audit_verify import verify_log
 from edgeface.door.audit_walk import Report
 from edgeface.door.event import Moment
 from edgeface.errors import AuditError
+from edgeface.site.database import Database
 
 
 class Acts:
@@ -64,6 +65,20 @@ class Acts:
         """Check the whole log, its chain and its signatures."""
         return verify_log(self._path, keys={self._key.id: self._key.public})
 
+    def take_over(self, database: Database) -> None:
+        """Write what the command line left in the database while it had no access to the log."""
+        with database.transaction() as connection:
+            rows = connection.execute(
+                "SELECT at, act, by, detail, id FROM site_act_waiting ORDER BY id FOR UPDATE"
+            ).fetchall()
+            for at, act, by, detail, number in rows:
+                self.write(
+                    act,
+                    by=by,
+                    detail=f"{detail} ({at.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S} UTC)",
+                )
+                connection.execute("DELETE FROM site_act_waiting WHERE id = %s", (number,))
+
     def tick(self) -> None:
         """Sign what is due; call it every few seconds."""
         with self._lock:
@@ -74,6 +89,12 @@ class Acts:
         with self._lock:
             self._log.close()
 
+    def __enter__(self) -> Acts:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
     def _backwards(self) -> Iterator[dict[str, Any]]:
         for number in reversed(segment_numbers(self._path)):
             for line in reversed(list(read_lines(segment_path(self._path, number)))):
@@ -81,3 +102,11 @@ class Acts:
                     yield decode(line.rstrip(b"\n"))
                 except AuditError:  # torn, or being written: `verify` tells
                     continue
+
+
+def leave_act(database: Database, act: str, *, by: str, detail: str) -> None:
+    """Note an act where the log is another process's, which takes it over in some seconds."""
+    with database.transaction() as connection:
+        connection.execute(
+            "INSERT INTO site_act_waiting (act, by, detail) VALUES (%s, %s, %s)", (act, by, detail)
+        )

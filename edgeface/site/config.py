@@ -132,7 +132,11 @@ class SiteConfig:
 
     def secret(self, text: str) -> bytes:
         """Return what the secret file of a setting holds; ``SiteError`` where it cannot be used."""
-        return read_secret(self.file(text))
+        path = self.file(text)
+        try:
+            return read_secret(path)
+        except (OSError, ValueError) as error:
+            raise SiteError(f"{self.path}: secret {path}: {error}") from error
 
     def file(self, text: str) -> Path:
         """Return where a setting's file is; ``SiteError`` for a credential that there is not."""
@@ -149,7 +153,7 @@ class SiteConfig:
             return database["conninfo"]
         from psycopg.conninfo import make_conninfo
 
-        password = _secret_text(self.file(database["password_file"]))
+        password = self.secret(database["password_file"]).decode("utf-8", "replace").strip()
         return make_conninfo(database["conninfo"], password=password)
 
 
@@ -193,10 +197,3 @@ def _server_problem(server: Mapping[str, Any]) -> str | None:
             'on loopback only ("127.0.0.1")'
         )
     return None
-
-
-def _secret_text(path: Path) -> str:
-    try:
-        return read_secret(path).decode("utf-8").strip()
-    except (OSError, ValueError) as error:
-        raise SiteError(f"{path}: {error}") from error

@@ -58,8 +58,7 @@ class Site:
             self.pipeline = opened.enter_context(_pipeline(config))
             most = config.table("database").get("connections", 20)
             self.database = opened.enter_context(Database(config.conninfo, most=most))
-            self.acts = _acts(config, self.pipeline)
-            opened.callback(self.acts.close)
+            self.acts = opened.enter_context(_acts(config, self.pipeline))
             self._open_parts(opened)
             self._opened = opened.pop_all()
 
@@ -113,6 +112,7 @@ class Site:
                 self._chores_fault = str(error)
 
     def _do_chores(self) -> None:
+        self.acts.take_over(self.database)
         self.acts.tick()
         if time.monotonic() - self._retained_at >= _RETENTION_S:
             self._retained_at = time.monotonic()
