@@ -88,8 +88,6 @@ _ROUTES = {
     "DELETE /tokens/{identity}": _of(act="token removed"),
     "GET /acts": _of(AUDITOR, scope="acts:read"),
     "GET /acts/report": _of(AUDITOR, scope="acts:read"),
-    "GET /retention": _of(AUDITOR),
-    "PUT /retention": _of(act="retention set"),
     "GET /health": _of(*_EVERYBODY, scope="doors:read"),
     "GET /door/changes": _DOOR,
     "POST /door/edits": Access(door=True, act="edit at a door", body_bytes=_MIB),

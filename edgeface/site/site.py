@@ -18,7 +18,6 @@ from edgeface.site.config import SiteConfig
 from edgeface.site.database import Database
 from edgeface.site.doors import Doors
 from edgeface.site.people import People
-from edgeface.site.retention import Retention
 from edgeface.site.rules import SiteRules
 from edgeface.site.session import Sessions
 from edgeface.site.token import Tokens
@@ -71,7 +70,6 @@ class Site:
         self.people = People(database, model_id=bundle.model_id, dim=_EMBEDDING)
         self.rules, self.doors = SiteRules(database), Doors(database)
         self.changes = Changes(self.people, self.rules, self.doors)
-        self.retention = Retention(database)
         self.watch = opened.enter_context(Watch(database))
         self._ended = threading.Event()
         self._retained_at = time.monotonic()
@@ -116,7 +114,6 @@ class Site:
         self.acts.tick()
         if time.monotonic() - self._retained_at >= _RETENTION_S:
             self._retained_at = time.monotonic()
-            self.retention.run()
 
 
 def _pipeline(config: SiteConfig) -> Pipeline:
