@@ -15,10 +15,10 @@ const COLUMNS = [
   ["State", (door) => [stateOf(door), el("ul.small", {}, faultList(door))]],
   ["Version", ({ status }) => [warned(status?.edgeface), el("div.muted.small", {}, status?.bundle || "")]],
   ["Clock", ({ status }) => warned(CLOCKS[status?.clock] || status?.clock, status && !["synchronised", "rtc"].includes(status.clock))],
-  ["Temperature", ({ status }) => warned(degrees(status || {}), status?.temperature_c > HOT_C), "number"],
-  ["p95 latency", ({ status }) => warned(millis(status?.latency_p95_ms), status?.latency_p95_ms > SLOW_MS), "number"],
+  ["Temp.", ({ status }) => warned(degrees(status || {}), status?.temperature_c > HOT_C), "number"],
+  ["p95", ({ status }) => warned(millis(status?.latency_p95_ms), status?.latency_p95_ms > SLOW_MS), "number"],
   ["People", ({ status }) => warned(status?.people?.toLocaleString("en-GB")), "number"],
-  ["Not sent yet", ({ status }) => warned(status?.unsent, status?.unsent > 1000), "number"],
+  ["Unsent", ({ status }) => warned(status?.unsent, status?.unsent > 1000), "number"],
   ["Today", (door) => el("span.nowrap", {}, `${door.opened ?? 0} in, ${door.denied ?? 0} not`), "number"],
 ];
 

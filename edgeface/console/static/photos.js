@@ -90,7 +90,7 @@ function sources(add) {
     files.value = "";
   } });
   const place = el("div.camera", { "aria-live": "polite" }), wrong = el("div", { role: "alert" });
-  const start = el("button", { type: "button", click: () => act(start, wrong, () => openCamera(place, add)) }, icon("camera"), "Use this device’s camera");
+  const start = el("button", { type: "button", click: () => act(start, wrong, () => openCamera(place, add)) }, icon("camera"), "Use the camera");
   return el("div.stack.tight", {}, el("div.fields", {}, el("div.field", {}, el("label", { for: "files" }, "Choose photos"), files), el("div.field", {}, el("span.label", {}, "Or take them now"), start)), wrong, place);
 }
 

@@ -8,10 +8,7 @@ import { count } from "./words.js";
 export function ownReport(found) {
   const entries = count(found.entries, "entry", "entries");
   const title = found.whole ? `The trail is whole: ${entries}, each in its place.` : "The trail is not whole.";
-  return [verdict(found.whole, title, found.problems, found.notes), facts([
-    ["From", found.since && when(found.since)], ["To", found.until && when(found.until)],
-    ["Signed up to", `entry ${found.signed_seq} of ${found.last_seq}`],
-  ])];
+  return [verdict(found.whole, title, found.problems, found.notes), el("p.muted", {}, "From ", when(found.since), " to ", when(found.until), `; signed up to entry ${found.signed_seq} of ${found.last_seq}.`)];
 }
 
 // A door's logs.

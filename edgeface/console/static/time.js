@@ -4,6 +4,7 @@ import { el } from "./dom.js";
 
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const SHORT = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const DATE = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
 const MINUTE_MS = 60_000, DAY_MS = 86_400_000;
 
@@ -67,7 +68,8 @@ function calendar(moment, seconds) {
   const days = Math.round((today() - new Date(moment).setHours(0, 0, 0, 0)) / DAY_MS);
   if (days === 0) return of;
   if (days === 1) return `yesterday ${SHORT.format(moment)}`;
-  return `${DAY.format(moment)}, ${SHORT.format(moment)}`;
+  const isThisYear = moment.getFullYear() === new Date().getFullYear();
+  return `${(isThisYear ? DATE : DAY).format(moment)}, ${SHORT.format(moment)}`;
 }
 
 function since(moment) {

@@ -18,9 +18,17 @@ export function pieces({ days = EVERY_DAY, times = ALL_DAY }) {
 }
 
 export function inWords({ days = EVERY_DAY, times = ALL_DAY, holidays = "closed" }) {
-  const names = days.length === 7 ? "Every day" : days.map((day) => Object.fromEntries(DAYS)[day]).join(", ");
+  const names = dayNames(days);
   const spans = times.join() === ALL_DAY.join() ? "all day" : times.map((span) => span.replace("-", " to ")).join(" and ");
   return `${names}, ${spans}; ${holidays === "closed" ? "closed on holidays" : "also on holidays"}.`;
+}
+
+// "Monday to Friday", "Monday, Wednesday".
+function dayNames(days) {
+  const chosen = DAYS.filter(([day]) => days.includes(day)), inRow = EVERY_DAY.join().includes(chosen.map(([day]) => day).join());
+  if (chosen.length === 7) return "Every day";
+  const names = chosen.map(([, name]) => name);
+  return inRow && names.length > 2 ? `${names[0]} to ${names[names.length - 1]}` : names.join(", ");
 }
 
 export function week(schedule) {
