@@ -12,6 +12,7 @@ from edgeface.console import (
     routes_acts,
     routes_door,
     routes_doors,
+    routes_pages,
     routes_people,
     routes_rules,
     routes_session,
@@ -31,6 +32,7 @@ _PARTS = (
     routes_users,
     routes_acts,
     routes_door,
+    routes_pages,
 )
 
 

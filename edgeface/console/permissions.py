@@ -94,10 +94,16 @@ _ROUTES = {
     "POST /door/status": _DOOR,
     "POST /door/live": Access(door=True, body_bytes=_MIB),
 }
+# Shells without any data in them, and their files: they say nothing to whom the API says nothing.
+_PAGES = (
+    *("/", "/login", "/doors/{door}", "/events", "/health", "/people", "/people/{uid}", "/enrol"),
+    *("/schedules", "/calibration", "/rollouts", "/users", "/privacy", "/audit", "/static/{name}"),
+)
 PERMISSIONS: dict[tuple[str, str], Access] = {
     (method, API + path): access
     for (method, path), access in ((key.split(" "), access) for key, access in _ROUTES.items())
 }
+PERMISSIONS.update({("GET", path): _PUBLIC for path in _PAGES})
 """(method, path) -> who may. A route that is not here is refused to everybody."""
 
 

@@ -6,7 +6,7 @@ which decides. Everything comes from here: no other server, no inline script, no
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from importlib import resources
 
 from fastapi import APIRouter
@@ -40,7 +40,7 @@ _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _FOLDER = resources.files("edgeface.console")
 
 
-@lru_cache(maxsize=None)
+@cache
 def page(name: str) -> str:
     """Return a shell of ``pages/`` as HTML."""
     environment = Environment(
@@ -64,7 +64,7 @@ def static(name: str) -> Response:
     return Response(content, media_type=media_type, headers={"Cache-Control": "no-cache"})
 
 
-@lru_cache(maxsize=None)
+@cache
 def _static() -> dict[str, tuple[bytes, str]]:
     files = [file for file in (_FOLDER / "static").iterdir() if file.is_file()]
     types = {file.name: _TYPES.get("." + file.name.rpartition(".")[2]) for file in files}

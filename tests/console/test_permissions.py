@@ -50,11 +50,13 @@ def test_every_route_of_the_server_is_in_the_table_and_nothing_else(served: Serv
 @pytest.mark.parametrize(
     ("method", "path"), [key for key in sorted(PERMISSIONS) if key != LOGS_OUT]
 )
-def test_everybody_gets_what_the_table_says(everybody, method: str, path: str):
+def test_everybody_gets_what_the_table_says(
+    served: Served, everybody: dict[str, httpx.Client], method: str, path: str
+):
     access, found = PERMISSIONS[method, path], {}
     for who, client in everybody.items():
         # Nothing of the sort is there, or the body is none: who may is told that.
-        address = path.format_map({**_FILLED}).removeprefix(API)
+        address = served.url + path.format_map({**_FILLED})
         answer = client.request(
             method, address, json=[] if method in ("POST", "PUT", "PATCH") else None
         )
