@@ -12,7 +12,7 @@ import numpy as np
 from edgeface.errors import SiteError, UnknownEntryError
 from edgeface.gallery_template import require_name
 from edgeface.site.merge import groups_within, members_of
-from edgeface.site.people_edit import change_row, enrol_row, more_templates
+from edgeface.site.people_edit import change_row, enrol_row, more_templates, renew_row
 from edgeface.site.people_erase import erase_row
 from edgeface.site.people_row import Row, find_row
 from edgeface.site.wire import decode_templates
@@ -41,13 +41,15 @@ def apply_edit(
 ) -> dict[str, Any]:
     """Do what an edit says, inside `writing`; return the answer.
 
-    An edit that cannot be done is refused, and changes nothing.
+    An edit that cannot be done is refused, and changes nothing; the door is told the person anew,
+    whom it has as it wanted them.
     """
     try:
         with connection.transaction():
             done = _KINDS[message["kind"]](connection, asking, message, dim)
     except (SiteError, ValueError, TypeError) as error:
         done = {"outcome": "refused", "text": str(error)[:_TEXT_LIMIT], "conflicts": []}
+        _tell_anew(connection, asking, message.get("uid"))
     return {"edit_id": message["edit_id"], **done}
 
 
@@ -95,6 +97,15 @@ def _enrol(
     changes, refused = _granted(wanted, asking, own=None)
     row = enrol_row(connection, name, templates, by=asking.by, changes=changes)
     return _merged(row, refused)
+
+
+def _tell_anew(connection: Connection, asking: Asking, uid: str | None) -> None:
+    try:
+        row = find_row(connection, uid=uid or "")
+    except UnknownEntryError:
+        return
+    if members_of(row.record.groups) & asking.groups:
+        renew_row(connection, row)
 
 
 def _person_with(connection: Connection, name: str, templates: np.ndarray) -> Row | None:

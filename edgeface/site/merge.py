@@ -31,12 +31,15 @@ class Merged:
 def edited(record: PersonRecord, changes: Mapping[str, Any]) -> PersonRecord:
     """Return a record with fields set as `apply_changes` takes them, and ``name``.
 
+    "default" among the groups is left out: a door asks for it only where there is no other.
     Raises ``TypeError`` and ``ValueError`` as `apply_changes` and `require_name` do.
     """
     rest = {field: value for field, value in changes.items() if field != "name"}
     if "name" in changes:
         record = replace(record, name=require_name(changes["name"]))
-    return apply_changes(record, rest)
+    record = apply_changes(record, rest)
+    groups = tuple(group for group in record.groups if group != DEFAULT_GROUP)
+    return replace(record, groups=groups)
 
 
 def merge(current: PersonRecord, changes: Mapping[str, Any], *, touched: Collection[str]) -> Merged:
@@ -70,7 +73,7 @@ def merge(current: PersonRecord, changes: Mapping[str, Any], *, touched: Collect
 
 def members_of(groups: Collection[str]) -> frozenset[str]:
     """Return the groups that somebody is in whose record has these."""
-    return frozenset(groups) or frozenset({DEFAULT_GROUP})
+    return frozenset(groups) - {DEFAULT_GROUP} or frozenset({DEFAULT_GROUP})
 
 
 def groups_within(

@@ -46,9 +46,15 @@ def more_templates(connection: Connection, row: Row, embeddings: np.ndarray, *, 
     """Add templates to somebody; those that are there already change nothing."""
     if not add_templates(connection, row.uid, embeddings):
         return row
+    new = renew_row(connection, row)
+    add_change(connection, new, by=by, fields=["templates"], conflicts=())
+    return new
+
+
+def renew_row(connection: Connection, row: Row) -> Row:
+    """Give somebody a new version, so that doors are told everything of them."""
     new = touch(row, row.record, version=next_version(connection), fields=())
     put_row(connection, new, before=row.record)
-    add_change(connection, new, by=by, fields=["templates"], conflicts=())
     notify(connection, "people")
     return new
 

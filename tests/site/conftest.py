@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from edgeface.site.database import Database
+from tests.site.people import SmallSite
 from tests.site.postgres import Postgres
 
 
@@ -27,8 +28,24 @@ def conninfo(postgres: Postgres) -> Iterator[str]:
     postgres.drop(made)
 
 
+@pytest.fixture(scope="session")
+def migrated(postgres: Postgres) -> str:
+    """The conninfo of a migrated database that nobody is connected to, for copies."""
+    made = postgres.create()
+    Database(made, most=1).close()
+    return made
+
+
 @pytest.fixture
-def database(conninfo: str) -> Iterator[Database]:
-    """A migrated database."""
-    with Database(conninfo, most=4) as opened:
+def database(postgres: Postgres, migrated: str) -> Iterator[Database]:
+    """A migrated database of its own."""
+    made = postgres.create(like=migrated)
+    with Database(made, most=4) as opened:
         yield opened
+    postgres.drop(made)
+
+
+@pytest.fixture
+def site(database: Database) -> SmallSite:
+    """People, rules, doors and changes, without anybody."""
+    return SmallSite(database)

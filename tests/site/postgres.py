@@ -8,6 +8,8 @@ import socket
 import subprocess
 from pathlib import Path
 
+import psycopg
+
 USER = "site"
 _SETTINGS = {
     "fsync": "off",  # of a test's own folder; `durable` turns it on
@@ -50,23 +52,27 @@ class Postgres:
         """End it in order, and whoever is connected."""
         self._run("pg_ctl", "-D", self._data, "-w", "-m", "fast", "stop")
 
-    def create(self) -> str:
-        """Return the conninfo of a new, empty database."""
+    def create(self, *, like: str = "") -> str:
+        """Return the conninfo of a new database: empty, or a copy of the one of a conninfo."""
         self._made += 1
         name = f"site{self._made}"
-        self._run("createdb", *self._where(), name)
-        return f"postgresql://{USER}@127.0.0.1:{self.port}/{name}"
+        self._do(f"CREATE DATABASE {name} TEMPLATE {_name(like) or 'template0'}")
+        return self._conninfo(name)
 
     def drop(self, conninfo: str) -> None:
         """Take a database away, whoever is connected."""
-        self._run("dropdb", "--force", *self._where(), conninfo.rpartition("/")[2])
+        self._do(f"DROP DATABASE {_name(conninfo)} WITH (FORCE)")
 
     @property
     def _data(self) -> str:
         return str(self.folder / "data")
 
-    def _where(self) -> tuple[str, ...]:
-        return ("-h", "127.0.0.1", "-p", str(self.port), "-U", USER)
+    def _conninfo(self, name: str) -> str:
+        return f"postgresql://{USER}@127.0.0.1:{self.port}/{name}"
+
+    def _do(self, sql: str) -> None:
+        with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
+            connection.execute(sql)
 
     def _run(self, program: str, *arguments: str) -> None:
         as_user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
@@ -83,6 +89,10 @@ class Postgres:
             assert done.returncode == 0, (
                 f"{program}: {(self.folder / 'commands').read_text()[-2000:]}"
             )
+
+
+def _name(conninfo: str) -> str:
+    return conninfo.rpartition("/")[2]
 
 
 def _programs() -> Path:
