@@ -12,10 +12,10 @@ RKNN_PYTHON ?= python3.11
 rknn_pip = $(RKNN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 native := $(wildcard csrc/*.* csrc/*/*.*) CMakeLists.txt setup.py pyproject.toml VERSION
 
-.PHONY: help setup demo test lint bench bench-peers performance sanitize arm-report arm-test emulated-boards rknn-env rknn-test litert-env litert-test system-packages wheels wheels-test audit-kills gallery-kills door-sequences security fuzz
+.PHONY: help setup demo test lint bench bench-peers performance sanitize arm-report arm-test emulated-boards rknn-env rknn-test litert-env litert-test system-packages wheels wheels-test audit-kills gallery-kills site-kills door-sequences security fuzz
 
 help:
-	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | bench-peers | performance | sanitize | arm-report | arm-test | emulated-boards | rknn-env | rknn-test | litert-env | litert-test | wheels | wheels-test | audit-kills | gallery-kills | door-sequences | security | fuzz"
+	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | bench-peers | performance | sanitize | arm-report | arm-test | emulated-boards | rknn-env | rknn-test | litert-env | litert-test | wheels | wheels-test | audit-kills | gallery-kills | site-kills | door-sequences | security | fuzz"
 
 # Everything that a developer needs: the runtime, the tests' and the training host's packages.
 setup: $(VENV)/.edgeface-test
@@ -63,6 +63,10 @@ audit-kills: $(VENV)/.edgeface-test
 # A process that enrols, erases, encrypts, exchanges keys and models, killed 500 times.
 gallery-kills: $(VENV)/.edgeface-test
 	$(python) -m pytest $(PYTEST_ARGS) -m kills tests/gallery
+
+# Broker, collector and agent killed three times each while a door's log is on its way: minutes.
+site-kills: $(VENV)/.edgeface-test
+	$(python) -m pytest $(PYTEST_ARGS) -m kills tests/site
 
 # 12 000 random days at random doors through the decision engine: docs/decision-engine.md.
 door-sequences: $(VENV)/.edgeface-test

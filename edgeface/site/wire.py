@@ -136,6 +136,9 @@ STATUS = _table(
 "working" | "done" | "failed", "text": …}`` of the roll-out's step at hand. Latencies are from a
 frame's capture to its decision."""
 
+KEY_TOPIC = "{prefix}/{door}/key"
+"""On MQTT, retained: the public key that verifies the door's audit log, as PEM."""
+
 LOG_TOPIC = "{prefix}/{door}/log"
 LOG_MESSAGE = _table(
     {

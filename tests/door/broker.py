@@ -32,20 +32,36 @@ def mosquitto() -> str:
 
 
 class Broker:
-    """mosquitto on a port of its own; `start` and `kill` as often as a test likes."""
+    """mosquitto on a port of its own; `start` and `kill` as often as a test likes.
 
-    def __init__(self, folder: Path, certificates: Certificates) -> None:
+    `users` may log in besides `USER`, all with `PASSWORD`; `acl` says who may do what, and
+    `durable` keeps its queues on the disk.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        certificates: Certificates,
+        *,
+        users: tuple[str, ...] = (),
+        acl: str | None = None,
+        durable: bool = False,
+    ) -> None:
         mosquitto()
         self.certificates, self.port = certificates, _free_port()
         self._log, self._config = folder / "log", folder / "mosquitto.conf"
-        users = folder / "users"
-        subprocess.run(["mosquitto_passwd", "-b", "-c", str(users), USER, PASSWORD], check=True)
-        users.chmod(0o600)
+        passwords = folder / "users"
+        passwords.touch(mode=0o600)
+        for user in (USER, *users):
+            subprocess.run(["mosquitto_passwd", "-b", str(passwords), user, PASSWORD], check=True)
         self._config.write_text(
             f"listener {self.port} 127.0.0.1\nuser {_me()}\nallow_anonymous false\n"
-            f"password_file {users}\ncafile {certificates.authority}\n"
+            f"password_file {passwords}\ncafile {certificates.authority}\n"
             f"certfile {certificates.server}\nkeyfile {certificates.server_key}\n"
             f"log_type all\nlog_dest file {self._log}\n"
+            + (f"persistence true\npersistence_location {folder}/\n" if durable else "")
+            + ("autosave_interval 1\nautosave_on_changes true\n" if durable else "")
+            + (f"acl_file {_written(folder / 'acl', acl)}\n" if acl is not None else "")
         )
         self._process: subprocess.Popen | None = None
 
@@ -76,11 +92,11 @@ class Broker:
 class Listener:
     """Another client of the broker, subscribed to everything; it may publish too."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, *, user: str = USER) -> None:
         self.got: list[tuple[str, bytes, bool]] = []
         self._ready = threading.Event()
         self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
-        self.client.username_pw_set(USER, PASSWORD)
+        self.client.username_pw_set(user, PASSWORD)
         authority = str(broker.certificates.authority)
         self.client.tls_set_context(ssl.create_default_context(cafile=authority))
         self.client.on_connect = lambda client, *_: client.subscribe("#", qos=1)
@@ -105,6 +121,12 @@ class Listener:
     def close(self) -> None:
         self.client.disconnect()
         self.client.loop_stop()
+
+
+def _written(file: Path, text: str) -> Path:
+    file.write_text(text)
+    file.chmod(0o600)
+    return file
 
 
 def _free_port() -> int:

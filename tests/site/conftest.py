@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from edgeface.site.database import Database
+from edgeface.site.events import Events
+from tests.door.broker import Broker
+from tests.door.certificates import Certificates, make_certificates
+from tests.site.brokers import running
 from tests.site.people import SmallSite
 from tests.site.postgres import Postgres
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres() -> Iterator[Postgres]:
     """A running server for all tests that do not stop it."""
-    server = Postgres(tmp_path_factory.mktemp("postgres"))
-    server.start()
-    yield server
-    server.kill()
+    # Not in pytest's folder, which the next run of pytest closes to the server's user.
+    with tempfile.TemporaryDirectory(prefix="edgeface-postgres-") as folder:
+        server = Postgres(Path(folder))
+        server.start()
+        yield server
+        server.kill()
 
 
 @pytest.fixture
@@ -49,3 +57,22 @@ def database(postgres: Postgres, migrated: str) -> Iterator[Database]:
 def site(database: Database) -> SmallSite:
     """People, rules, doors and changes, without anybody."""
     return SmallSite(database)
+
+
+@pytest.fixture
+def events(database: Database) -> Events:
+    """The events in it."""
+    return Events(database)
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """An authority and a server's certificate, for brokers."""
+    return make_certificates(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def broker(tmp_path: Path, certificates: Certificates) -> Iterator[Broker]:
+    """A running broker with the site's rules of who may say what."""
+    with running(tmp_path, certificates) as broker:
+        yield broker

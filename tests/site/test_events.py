@@ -20,11 +20,6 @@ LONG_AGO = datetime(2000, 1, 1, tzinfo=timezone.utc)
 
 
 @pytest.fixture
-def events(database) -> Events:
-    return Events(database)
-
-
-@pytest.fixture
 def sent(tmp_path):
     return arrivals(write_log(tmp_path / "log", visits=9))
 
