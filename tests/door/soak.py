@@ -97,8 +97,11 @@ class Site:
 
 
 @contextmanager
-def standing(folder: Path) -> Iterator[tuple[Site, Path]]:
-    """Set everything up around a door; yield it with the door.toml."""
+def standing(folder: Path, *, clip_s: int = CLIP_S) -> Iterator[tuple[Site, Path]]:
+    """Set everything up around a door; yield it with the door.toml.
+
+    After `clip_s` the camera's pictures begin again.
+    """
     with ExitStack() as stack:
         (folder / "gpio").mkdir()
         gpio = FakeGpio(folder / "gpio", {"soc": 32})
@@ -110,7 +113,7 @@ def standing(folder: Path) -> Iterator[tuple[Site, Path]]:
         listener = Listener(broker)
         stack.callback(listener.close)
         listener.client.on_message = lambda _c, _d, message: _hear(site, message)
-        pictures = _write_pictures(folder / "pictures")
+        pictures = _write_pictures(folder / "pictures", clip_s)
         camera = stack.enter_context(RtspServer(fps=CAMERA_FPS, pictures=pictures))
         yield site, _write_door(site, camera.url())
 
@@ -122,14 +125,14 @@ def _hear(site: Site, message) -> None:
         site.heard.append(time.monotonic())
 
 
-def _write_pictures(folder: Path) -> str:
+def _write_pictures(folder: Path, clip_s: int) -> str:
     folder.mkdir()
     each = round(PERIOD_S / 2 * CAMERA_FPS)
     turns = (
         chain(visit(grace_hopper(), frames=each, seed=i), nobody(frames=each, seed=1000 + i))
-        for i in range(CLIP_S)
+        for i in range(clip_s)
     )
-    frames = islice(chain.from_iterable(turns), CLIP_S * CAMERA_FPS)
+    frames = islice(chain.from_iterable(turns), clip_s * CAMERA_FPS)
     for number, frame in enumerate(frames):
         cv2.imwrite(str(folder / f"{number:05d}.jpg"), frame, [cv2.IMWRITE_JPEG_QUALITY, 90])
     return str(folder / "%05d.jpg")
