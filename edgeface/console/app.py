@@ -12,6 +12,7 @@ from edgeface.console import (
     routes_acts,
     routes_door,
     routes_doors,
+    routes_events,
     routes_pages,
     routes_people,
     routes_rules,
@@ -29,6 +30,7 @@ _PARTS = (
     routes_people,
     routes_rules,
     routes_doors,
+    routes_events,
     routes_users,
     routes_acts,
     routes_door,
@@ -61,7 +63,7 @@ def create_app(site: Site, *, names: Iterable[str] = ()) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.site, app.state.live = site, LivePictures()
-    app.state.waiting = routes_door.Waiting()
+    app.state.waiting, app.state.watching = routes_door.Waiting(), set()
     for part in _PARTS:
         app.router.routes.extend(part.router.routes)
     add_error_answers(app)

@@ -17,6 +17,8 @@ GroupName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")]
 Time = Annotated[str, StringConstraints(pattern=_TIME)]
 """A date or a UTC time, as 2026-01-31 or 2026-01-31T12:00:00Z."""
 
+DoorName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+UidText = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Uid = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="the person's id")]
 Door = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="the door's name")]
 RuleName = Annotated[str, Path(pattern=r"^[a-z0-9_-]{1,64}$")]
@@ -45,6 +47,7 @@ class Form(BaseModel):
 __all__ = [
     "Before",
     "Door",
+    "DoorName",
     "Field",
     "Form",
     "GroupName",
@@ -55,5 +58,6 @@ __all__ = [
     "Text",
     "Time",
     "Uid",
+    "UidText",
     "UserName",
 ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 
-from edgeface.console.forms import Before, Form, Limit
+from edgeface.console.forms import Before, Field, Form, Limit
 from edgeface.console.permissions import API
-from edgeface.console.security import SiteRoute, site_of
+from edgeface.console.security import SiteRoute, site_of, who
+from edgeface.door.audit_walk import Report
+from edgeface.site.retention import LONGEST_DAYS, Keeping
 
 router = APIRouter(prefix=API, route_class=SiteRoute, tags=["log and health"])
 
@@ -37,6 +39,18 @@ class ReportAnswer(Form):
     notes: list[str]
 
 
+class KeepingForm(Form):
+    """For how many days things are kept; null: for ever.
+
+    ``events_days``: what doors logged; ``expired_days``: people after they expired;
+    ``changes_days``: who changed what of a person.
+    """
+
+    events_days: Annotated[int, Field(ge=1, le=LONGEST_DAYS)] | None
+    expired_days: Annotated[int, Field(ge=0, le=LONGEST_DAYS)] | None
+    changes_days: Annotated[int, Field(ge=1, le=LONGEST_DAYS)] | None
+
+
 @router.get("/acts")
 def acts(request: Request, limit: Limit = 100, before: Before = None) -> list[ActAnswer]:
     """List what anybody changed, newest first."""
@@ -56,12 +70,29 @@ def acts(request: Request, limit: Limit = 100, before: Before = None) -> list[Ac
 @router.get("/acts/report")
 def acts_report(request: Request) -> ReportAnswer:
     """Check the log's chain and signatures."""
-    report = site_of(request).acts.verify()
-    fields = {name: getattr(report, name) for name in ReportAnswer.model_fields}
-    return ReportAnswer(**{**fields, "problems": [*report.problems], "notes": [*report.notes]})
+    return report_answer(site_of(request).acts.verify())
+
+
+@router.get("/retention")
+def retention(request: Request) -> KeepingForm:
+    """Say for how long things are kept."""
+    return KeepingForm(**vars(site_of(request).retention.get()))
+
+
+@router.put("/retention", status_code=204)
+def put_retention(keeping: KeepingForm, request: Request) -> None:
+    """Set for how long things are kept; what is older goes within the hour."""
+    site_of(request).retention.put(Keeping(**keeping.model_dump()), by=who(request).by)
+    request.state.detail = ", ".join(f"{key} {value}" for key, value in keeping)
 
 
 @router.get("/health")
 def health(request: Request) -> dict[str, Any]:
     """Say how the site is."""
     return site_of(request).health()
+
+
+def report_answer(report: Report) -> ReportAnswer:
+    """Return a log's report as the API has it."""
+    fields = {name: getattr(report, name) for name in ReportAnswer.model_fields}
+    return ReportAnswer(**{**fields, "problems": [*report.problems], "notes": [*report.notes]})

@@ -80,7 +80,7 @@ async def changes(
 async def edits(request: Request) -> dict[str, Any]:
     """Take an edit that was made at a door; the same edit_id twice is one edit."""
     message = wire.parsed(await request.body(), wire.EDIT, what="edit")
-    edited = await run_in_threadpool(site_of(request).changes.edit, who(request).name, message)
+    edited = await run_in_threadpool(_edit, site_of(request), who(request).name, message)
     request.state.detail = f"{message['kind']} {edited.get('uid', '')}: {edited['outcome']}"
     return edited
 
@@ -102,9 +102,19 @@ async def live(request: Request) -> None:
     request.app.state.live.put(door, jpeg, until=until)
 
 
+def _edit(site: Site, door: str, message: dict[str, Any]) -> dict[str, Any]:
+    edited = site.changes.edit(door, message)
+    if edited["conflicts"] or edited["outcome"] == "refused":
+        about = edited.get("uid") or message.get("uid") or "somebody new"
+        fields = ", ".join(edited["conflicts"])
+        detail = f"{message['kind']} of {about}: {edited['outcome']}; {fields or edited['text']}"
+        site.events.notice(door, "collision", detail, mark=f"edit {message['edit_id']}")
+    return edited
+
+
 def _changes(site: Site, door: str, epoch: str, after: int) -> dict[str, Any]:
     answer = site.changes.since(door, epoch=epoch, after=after)
-    return {"received": {}, "task": None, **answer}
+    return {**answer, "received": site.events.received(door), "task": None}
 
 
 async def _first(*events: asyncio.Event, timeout_s: float) -> None:

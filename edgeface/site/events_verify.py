@@ -73,7 +73,7 @@ def verify(connection: Connection, door: str, *, keys: Mapping[str, Any] | None)
     ).fetchall()
     noticed = connection.execute(
         "SELECT detail FROM event WHERE door = %s AND log IS NULL AND kind NOT IN "
-        "('key', 'new_log') ORDER BY id LIMIT 100",
+        "('collision', 'key', 'new_log') ORDER BY id LIMIT 100",
         (door,),
     ).fetchall()
     return DoorReport(

@@ -17,7 +17,9 @@ from edgeface.site.changes import Changes
 from edgeface.site.config import SiteConfig
 from edgeface.site.database import Database
 from edgeface.site.doors import Doors
+from edgeface.site.events import Events
 from edgeface.site.people import People
+from edgeface.site.retention import BY, Gone, Retention
 from edgeface.site.rules import SiteRules
 from edgeface.site.session import Sessions
 from edgeface.site.token import Tokens
@@ -40,7 +42,7 @@ class Site:
         Its site.toml.
     pipeline
         What makes templates of photos.
-    people, rules, doors, changes, retention, watch
+    people, rules, doors, changes, events, retention, watch
         As their modules say.
     users, sessions, guesses, tokens, acts
         Who may use the console and the API, and what was done.
@@ -70,6 +72,8 @@ class Site:
         self.people = People(database, model_id=bundle.model_id, dim=_EMBEDDING)
         self.rules, self.doors = SiteRules(database), Doors(database)
         self.changes = Changes(self.people, self.rules, self.doors)
+        self.events = Events(database)
+        self.retention = Retention(database, forget_events=self.events.forget)
         self.watch = opened.enter_context(Watch(database))
         self._ended = threading.Event()
         self._retained_at = time.monotonic()
@@ -90,6 +94,12 @@ class Site:
             "doors": len(self.doors.all()),
             "faults": faults,
         }
+
+    def _retain(self) -> None:
+        gone = self.retention.run()
+        if gone != Gone(0, (), 0):
+            detail = f"{gone.events} events, {len(gone.people)} people, {gone.changes} changes"
+            self.acts.write("let go of by the retention rules", by=BY, detail=detail)
 
     def close(self) -> None:
         """Close every part; closing twice is harmless."""
@@ -114,6 +124,7 @@ class Site:
         self.acts.tick()
         if time.monotonic() - self._retained_at >= _RETENTION_S:
             self._retained_at = time.monotonic()
+            self._retain()
 
 
 def _pipeline(config: SiteConfig) -> Pipeline:
