@@ -28,6 +28,7 @@ COMMANDS = {
     "audit": ("edgeface.cli_audit", "verify, show and export the log of a door"),
     "door": ("edgeface.cli_door", "watch a camera and open the door, or replay a clip"),
     "site": ("edgeface.cli_site", "serve a site of several doors: console and API"),
+    "agent": ("edgeface.cli_agent", "bring a door together with its site"),
     "doctor": ("edgeface.cli_doctor", "what is wrong with this machine, and what to do"),
     "selftest": ("edgeface.cli_selftest", "check models and native code on this machine"),
     "eval": ("edgeface.evaluate", "measure accuracy on pairs of photos"),

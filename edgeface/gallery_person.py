@@ -40,7 +40,8 @@ class PersonRecord:
     site_version : int or None
         Which version of the person the site last told.
     site_copy : str or None
-        What it told, as `edgeface.agent` wrote it down: whatever differs was changed here.
+        What it told, as `edgeface.agent` wrote it down: whatever differs was changed here. Without
+        a `site_id`, by what the site may know the person, whose enrolment was sent.
     """
 
     name: str

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import threading
 from abc import ABC
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -97,27 +98,38 @@ class GallerySite(GalleryKeeping, ABC):
             self._store.scrub_if_asked()
         return True
 
-    def link(self, name: str, *, uid: str, version: int, copy: str) -> bool:
-        """Note that the site knows somebody of this gallery now; False where nobody is without one.
+    def sending(self, name: str, note: str) -> bool:
+        """Note that somebody of this gallery alone is about to be sent to the site.
 
-        Parameters as for `SiteEntry`.
+        Whoever is removed here while nobody knows whether that arrived can then be found there.
+        "" takes the note away. False where nobody of that name is this gallery's alone.
         """
+        return self._mark(name, site_copy=note)
+
+    def link(self, name: str, *, uid: str, version: int, copy: str) -> bool:
+        """Note that the site knows somebody of this gallery now; parameters as for `SiteEntry`.
+
+        False where nobody of that name is this gallery's alone.
+        """
+        return self._mark(name, site_id=uid, site_version=version, site_copy=copy)
+
+    def settle_removed(self, key: str, *, known_as: tuple[str, int] | None = None) -> None:
+        """Drop an entry of `SiteState.removed`; or put there the site's uid and version."""
+        with self._lock, self._store.writing():
+            site = self._store.site()
+            waiting = [entry for entry in site.removed if entry[0] != key]
+            waiting += [known_as] if known_as else []
+            self._store.set_site(replace(site, removed=tuple(waiting)))
+
+    def _mark(self, name: str, **values: Any) -> bool:
         with self._lock, self._store.writing():
             found = self._store.find(name)
             if found is None or found[2].site_id is not None:
                 return False
-            number, row_uid, record = found
-            record = replace(record, site_id=uid, site_version=version, site_copy=copy)
-            sealed = self._store.seal.seal_record(row_uid, record)
+            number, uid, record = found
+            sealed = self._store.seal.seal_record(uid, replace(record, **values))
             self._store.db.execute("UPDATE person SET record = ? WHERE id = ?", (sealed, number))
         return True
-
-    def forget_removed(self, uids: Collection[str]) -> None:
-        """Drop from `SiteState.removed` those of whom the site was told."""
-        with self._lock, self._store.writing():
-            site = self._store.site()
-            waiting = tuple((uid, version) for uid, version in site.removed if uid not in uids)
-            self._store.set_site(replace(site, removed=waiting))
 
     def _is_still(self, seen: Holding) -> bool:
         return not self._store.changed() and self._templates.listed is seen.people

@@ -29,8 +29,9 @@ class SiteState:
     ----------
     cursor : str
         Up to where it holds what the site told, in the agent's words; "" for nothing.
-    removed : tuple of (uid, version)
-        Whom somebody removed or erased here, and the site does not know of it yet.
+    removed : tuple of (key, version)
+        Whom somebody removed or erased here, and the site does not know of it yet: the site's id
+        and version of the person; or what `GallerySite.sending` noted, and -1.
     """
 
     cursor: str = ""
@@ -86,13 +87,13 @@ class GalleryStore(GalleryConnection):
     def remove(self, name: str) -> bool:
         """Delete a person and all templates, for use inside `writing`; False when unknown.
 
-        Of somebody whom a site knows is noted that this was done here: the site is to be told.
+        Of somebody whom a site knows, or may know, is noted that this was done here: it is told.
         """
         found = self.find(name)
         if found is None:
             return False
         number, _, record = found
-        if record.site_id is not None:
+        if record.site_id or record.site_copy:
             site = self.site()
             self.set_site(replace(site, removed=(*site.removed, _removal(record))))
         self.ask_to_scrub()
@@ -147,4 +148,6 @@ class GalleryStore(GalleryConnection):
 
 
 def _removal(record: PersonRecord) -> tuple[str, int]:
-    return record.site_id or "", record.site_version or 0
+    if record.site_id is None:
+        return record.site_copy or "", -1
+    return record.site_id, record.site_version or 0

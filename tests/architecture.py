@@ -79,7 +79,8 @@ ONLY = {
     "client": ["errors"],  # for programs of others: nothing but the standard library
     # On a board: no database, no web server.
     "agent*": [
-        *("errors", "schema", "secret_file", "toml", "board", "board_*", "configured", "bundle"),
+        *("errors", "schema", "secret_file", "toml", "container", "board", "board_*"),
+        *("configured", "bundle"),
         *("gallery", "gallery_*", "face", "pipeline", "door.*", "agent", "agent.*", "site.wire"),
     ],
 }

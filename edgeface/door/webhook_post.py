@@ -73,17 +73,18 @@ def post(target: Target, body: bytes, *, headers: Mapping[str, str]) -> int:
     DeliveryError
         No answer: refused, not trusted, cut off, or not within the time; try again.
     """
-    with closing(_connection(target)) as connection:
+    with closing(connection_to(target)) as connection:
         try:
             connection.connect()
-            with _time_limit(connection.sock, target.timeout_s):
+            with time_limit(connection.sock, target.timeout_s):
                 connection.request("POST", target.path, body=body, headers=dict(headers))
                 return connection.getresponse().status
         except (OSError, http.client.HTTPException) as error:
-            raise DeliveryError(_reason(error, target), again=True) from error
+            raise DeliveryError(reason_of(error, target), again=True) from error
 
 
-def _connection(target: Target) -> http.client.HTTPConnection:
+def connection_to(target: Target) -> http.client.HTTPConnection:
+    """Return a connection that is not open yet; its certificate is checked when it opens."""
     if target.tls is None:
         return http.client.HTTPConnection(target.host, target.port, timeout=target.timeout_s)
     return http.client.HTTPSConnection(
@@ -92,7 +93,7 @@ def _connection(target: Target) -> http.client.HTTPConnection:
 
 
 @contextmanager
-def _time_limit(connection: socket.socket, limit_s: float) -> Iterator[None]:
+def time_limit(connection: socket.socket, limit_s: float) -> Iterator[None]:
     """Cut the connection after a time, also from a server that sends a byte now and then."""
 
     def cut() -> None:
@@ -110,7 +111,8 @@ def _time_limit(connection: socket.socket, limit_s: float) -> Iterator[None]:
         timer.cancel()
 
 
-def _reason(error: Exception, target: Target) -> str:
+def reason_of(error: Exception, target: Target) -> str:
+    """Say why there was no answer, for people."""
     place = f"{target.host}:{target.port}"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"{place}: its certificate is not trusted: {error.verify_message}; see ca_file"

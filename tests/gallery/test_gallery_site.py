@@ -142,7 +142,7 @@ def test_what_is_taken_out_here_is_noted_until_the_site_was_told(open_gallery, u
     gallery.erase("p2")
     gallery.remove("Local")
     assert gallery.holding().site.removed == ((uid_of(1), 1), (uid_of(2), 5))
-    gallery.forget_removed([uid_of(1)])
+    gallery.settle_removed(uid_of(1))
     assert gallery.holding().site.removed == ((uid_of(2), 5),)
     gallery.apply([gone(3)], cursor="c2")
     assert gallery.holding().site.removed == ((uid_of(2), 5),)
@@ -158,6 +158,16 @@ def test_link_is_for_somebody_of_this_gallery_alone_and_changes_nothing_else(ope
     assert not gallery.link("Nobody", uid=uid_of(5), version=2, copy="x")
     (person,) = gallery.people()
     assert (person.site_id, person.site_version, person.groups) == (uid_of(4), 2, ("staff",))
+
+
+def test_enrolment_on_its_way_that_is_removed_meanwhile_is_noted(open_gallery, unit):
+    gallery = open_gallery()
+    gallery.enroll("Local", unit(1))
+    assert gallery.sending("Local", "note") and not gallery.sending("Nobody", "note")
+    gallery.erase("Local")
+    assert gallery.holding().site.removed == (("note", -1),)
+    gallery.settle_removed("note", known_as=(uid_of(3), 7))
+    assert gallery.holding().site.removed == ((uid_of(3), 7),)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,77 @@
+"""An agent.toml's parts, opened together."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from edgeface.agent.agent import Agent
+from edgeface.agent.config import AgentConfig
+from edgeface.agent.link import SiteLink, read_token
+from edgeface.agent.replica import Replica
+from edgeface.agent.rules_file import RulesFile
+from edgeface.agent.status import DoorStatus
+from edgeface.bundle import Bundle
+from edgeface.configured import open_bundle
+from edgeface.door.clock import Clock
+from edgeface.errors import SiteError
+from edgeface.gallery import Gallery
+from edgeface.gallery_key import GalleryKey
+
+
+def open_agent(config: AgentConfig) -> Agent:
+    """Open what an agent needs; the site need not answer.
+
+    Raises
+    ------
+    EdgeFaceError
+        A setting, the token, the bundle or the gallery cannot be used.
+    """
+    read_token(config.token_file)
+    door = config.door
+    table = door.table("bundle")
+    files = {name: door.base / table[name] for name in ("file", "public_key") if name in table}
+    bundle = open_bundle(files.get("file"), public_key=files.get("public_key"))
+    state = config.file("state", "state")
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SiteError(f"state: {state}: {error.strerror}: name a folder to write to") from error
+    return Agent(
+        config,
+        open_replica=partial(_open_replica, config, bundle),
+        new_link=partial(new_link, config),
+        status=DoorStatus(
+            bundle,
+            clock=Clock.from_settings(door.table("clock"), base=door.base),
+            window=_window(config),
+        ),
+    )
+
+
+def new_link(config: AgentConfig) -> SiteLink:
+    """Return another connection to the site."""
+    return SiteLink(
+        config.tables["site"],
+        ca_file=config.file("ca_file"),
+        token=lambda: read_token(config.token_file),
+    )
+
+
+def _open_replica(config: AgentConfig, bundle: Bundle) -> Replica:
+    door, dim = config.door, bundle.stage("embedder")["dim"]
+    settings = door.table("gallery")
+    key = settings.get("key")
+    gallery = Gallery.open(
+        door.base / settings["path"],
+        model_id=bundle.model_id,
+        dim=dim,
+        key=None if key is None else GalleryKey.from_settings(key, base=door.base),
+    )
+    local = config.tables.get("local_enrolment", True)
+    return Replica(gallery, dim=dim, rules=RulesFile(config.rules_file), local=local)
+
+
+def _window(config: AgentConfig) -> Path | None:
+    table = config.tables.get("window")
+    return None if table is None else config.base / table["socket"]
