@@ -11,8 +11,6 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Callable
 
-import numpy as np
-
 from edgeface.agent.edits import LocalEdit, copy_of, local_edits
 from edgeface.agent.rules_file import RulesFile
 from edgeface.errors import SiteError, SiteForbiddenError, SiteUnavailableError
@@ -183,7 +181,7 @@ class Replica:
     def _found(self) -> tuple[Holding, tuple[LocalEdit, ...]]:
         """Return the gallery as it is, and how it differs from what the site told."""
         people = self._gallery.people()
-        if self._edits is None or self._edits[0].people is not people:
+        if not people or self._edits is None or self._edits[0].people is not people:
             holding = self._gallery.holding()
             edits = local_edits(holding, gallery_id=self._gallery.gallery_id, made_at=now())
             self._edits = (holding, edits)
@@ -208,10 +206,12 @@ class Replica:
         if refused:
             self._gallery.sending(edit.name, "")
             return
-        uid, version, copy = answer["uid"], answer["version"], edit.copy
-        if edit.kind == "enrol" and version <= self._cursor[1]:
-            # The site had them already, and is told of what is known here in an edit of its own.
-            copy, version = _bare(copy), 0
+        uid, version = answer["uid"], answer["version"]
+        # The site may have had them already, and will not say again what it has told.
+        self._lost = self._lost or version <= self._cursor[1]
+        copy = _without_limits(edit.copy)
+        if copy != edit.copy:
+            version = 0  # an edit of its own tells them, and holds whatever others said
         self._gallery.link(edit.name, uid=uid, version=version, copy=copy)
 
     def _entry(self, person: SitePerson) -> SiteEntry:
@@ -245,8 +245,8 @@ def _answer(tell: Tell, edit: LocalEdit) -> Mapping[str, Any]:
         return {"edit_id": edit.edit_id, "outcome": "refused", "text": str(error)}
 
 
-def _bare(copy: str) -> str:
-    """Return a copy of somebody of whom nothing is known but the templates."""
-    templates = json.loads(copy)["templates"]
-    record = json.loads(copy_of(PersonRecord("", ""), np.empty((0, 0), np.float32)))["record"]
-    return json.dumps({"record": record, "templates": templates})
+def _without_limits(copy: str) -> str:
+    """Return a copy as of somebody who is not blocked and does not expire."""
+    told = json.loads(copy)
+    told["record"].update(blocked=False, expires_at=None)
+    return json.dumps(told)
