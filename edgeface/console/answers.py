@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -58,6 +59,15 @@ class Refused(HTTPException):
             headers = {"WWW-Authenticate": "Bearer", **(headers or {})}
         super().__init__(status, text, headers)
         self.error = error
+
+
+@contextmanager
+def values_checked() -> Iterator[None]:
+    """Answer 422 where what was sent is checked deeper inside, and is refused as a wrong value."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise Refused(422, "invalid", str(error)) from error
 
 
 class Headers:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import StringConstraints, ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from edgeface.console.answers import Refused
+from edgeface.console.answers import Refused, values_checked
 from edgeface.console.forms import Field, Form, Limit, Name, Text, Time, Uid
 from edgeface.console.permissions import API
 from edgeface.console.photos import Look, look_at, read_form, require_good, uploads_of
@@ -199,7 +199,10 @@ def change_person(
 ) -> ChangedPerson:
     """Change somebody's data, or block them: every connected door knows within two seconds."""
     given = change.given()
-    edited = site_of(request).people.change(uid, given, by=who(request).by, base=_base(if_match))
+    with values_checked():
+        edited = site_of(request).people.change(
+            uid, given, by=who(request).by, base=_base(if_match)
+        )
     request.state.detail = f"{uid}: {', '.join(sorted(given)) or 'nothing'}"
     response.headers["ETag"] = _etag(edited.entry)
     return ChangedPerson(person=_person(edited.entry), conflicts=[*edited.conflicts])
@@ -241,9 +244,10 @@ def receipts(request: Request) -> list[ErasureAnswer]:
 
 def _enrol(site: Site, new: NewPerson, uploads: tuple, by: str) -> Entry:
     embeddings = require_good(look_at(site.pipeline, uploads))
-    return site.people.enrol(
-        new.name, embeddings, by=by, changes=new.changes.given(), request_id=new.request_id
-    )
+    with values_checked():
+        return site.people.enrol(
+            new.name, embeddings, by=by, changes=new.changes.given(), request_id=new.request_id
+        )
 
 
 def _add(site: Site, uid: str, uploads: tuple, by: str) -> Entry:

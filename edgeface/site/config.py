@@ -15,6 +15,7 @@ from edgeface.door.config import BUNDLE_SETTINGS
 from edgeface.errors import BoardError, SiteError
 from edgeface.schema import first_problem
 from edgeface.secret_file import read_secret, secret_path
+from edgeface.site.collector import SETTINGS as MQTT_SETTINGS
 from edgeface.toml import read_toml
 
 
@@ -59,17 +60,6 @@ _SERVER = _table(
         "key": _text("PEM file of its key, mode 0600, or credential:NAME"),
     }
 )
-_MQTT = _table(
-    {
-        "host": _text("the broker that doors send their logs to"),
-        "port": _count(1, 65535, "8883, without ca_file 1883"),
-        "ca_file": _text("PEM file of who may sign the broker; none: not encrypted, loopback only"),
-        "username": _text("of this site at the broker"),
-        "password_file": _text("file with its password, or credential:NAME"),
-        "prefix": _text('first part of the topics; "edgeface"', pattern=r"[A-Za-z0-9_-]{1,64}"),
-    },
-    required=("host",),
-)
 _WEBHOOK = _table(
     {
         "url": _text("where to POST each event to, https://", pattern="https?://[!-~]{1,2000}"),
@@ -90,7 +80,7 @@ SCHEMA: dict[str, Any] = _table(
         "server": _SERVER,
         "bundle": BUNDLE_SETTINGS,
         "audit": AUDIT_SETTINGS,
-        "mqtt": _MQTT,
+        "mqtt": MQTT_SETTINGS,
         "webhook": _WEBHOOK,
         "rollouts": _table({"folder": _text("folder of what is rolled out; rollouts")}),
     },

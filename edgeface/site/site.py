@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from edgeface.errors import AuditError, SiteError
 from edgeface.pipeline import Pipeline
 from edgeface.site.acts import Acts
 from edgeface.site.changes import Changes
+from edgeface.site.collector import Collector
 from edgeface.site.config import SiteConfig
 from edgeface.site.database import Database
 from edgeface.site.doors import Doors
@@ -75,6 +76,7 @@ class Site:
         self.events = Events(database)
         self.retention = Retention(database, forget_events=self.events.forget)
         self.watch = opened.enter_context(Watch(database))
+        self._collector = opened.enter_context(self._collect())
         self._ended = threading.Event()
         self._retained_at = time.monotonic()
         self._chores_fault: str | None = None
@@ -83,16 +85,22 @@ class Site:
         opened.callback(thread.join, 5)
         opened.callback(self._ended.set)
 
+    def _collect(self) -> AbstractContextManager[Collector | None]:
+        table = self.config.table("mqtt")
+        if not table:
+            return nullcontext()
+        return Collector.from_settings(table, base=self.config.base, events=self.events)
+
     def health(self) -> dict[str, Any]:
         """Return how the site is; ``faults`` is empty when all is well."""
         bundle = self.pipeline.bundle
-        faults = [self._chores_fault] if self._chores_fault else []
+        problems = (self._chores_fault, self._collector and self._collector.problem())
         return {
             "edgeface": edgeface.__version__,
             "bundle": f"{bundle.name} {bundle.version}",
             "model_id": bundle.model_id,
             "doors": len(self.doors.all()),
-            "faults": faults,
+            "faults": [problem for problem in problems if problem],
         }
 
     def _retain(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from tests.console.serving import Served, serve
@@ -16,3 +17,20 @@ def served(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """A running site with a user of each role."""
     with serve(tmp_path_factory.mktemp("served") / "site", postgres.create()) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def owner(served: Served) -> Iterator[httpx.Client]:
+    """A browser in which an owner is logged in."""
+    yield from _closed(served.user("owner"))
+
+
+@pytest.fixture(scope="module")
+def operator(served: Served) -> Iterator[httpx.Client]:
+    """A browser in which an operator is logged in."""
+    yield from _closed(served.user("operator"))
+
+
+def _closed(client: httpx.Client) -> Iterator[httpx.Client]:
+    yield client
+    client.close()
