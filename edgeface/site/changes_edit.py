@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeface.errors import SiteError, UnknownEntryError
+from edgeface.gallery_person import PersonRecord, apply_changes
 from edgeface.gallery_template import require_name
 from edgeface.site.merge import groups_within, members_of
 from edgeface.site.people_edit import change_row, enrol_row, more_templates, renew_row
@@ -141,10 +142,11 @@ def _granted(
         changes["name"] = message["name"]
     if "groups" not in changes:
         return changes, set()
+    wanted = apply_changes(PersonRecord("", ""), {"groups": changes["groups"]}).groups
     # Somebody new has no group, which is not to be in "default": that must be granted too.
     kept = asking.groups if own is None else own
-    granted = groups_within(changes["groups"], own=kept, grantable=asking.groups)
-    refused = members_of(granted) != members_of(changes["groups"])
+    granted = groups_within(wanted, own=kept, grantable=asking.groups)
+    refused = members_of(granted) != members_of(wanted)
     return {**changes, "groups": granted}, {"groups"} if refused else set()
 
 

@@ -76,3 +76,12 @@ def broker(tmp_path: Path, certificates: Certificates) -> Iterator[Broker]:
     """A running broker with the site's rules of who may say what."""
     with running(tmp_path, certificates) as broker:
         yield broker
+
+
+@pytest.fixture(scope="module")
+def untouched(postgres: Postgres, migrated: str) -> Iterator[SmallSite]:
+    """A site for tests of what is refused: it stays without anybody and anything."""
+    made = postgres.create(like=migrated)
+    with Database(made, most=2) as opened:
+        yield SmallSite(opened)
+    postgres.drop(made)
