@@ -26,6 +26,17 @@ def faces(count: int, *, seed: int = 0) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
+def empty(database: Database) -> None:
+    """Take people, doors and rules away, and begin with version 0 again."""
+    tables = ("person", "departure", "erasure_door", "erased", "door", "enrol_request")
+    with database.transaction() as connection:
+        for table in (*tables, "door_edit", "rule", "retention"):
+            connection.execute(f"DELETE FROM {table}")
+        connection.execute("INSERT INTO retention DEFAULT VALUES")
+        for table in ("site_version", "rule_version"):
+            connection.execute(f"UPDATE {table} SET version = 0")
+
+
 class SmallSite:
     """People, rules, doors and changes over one database."""
 

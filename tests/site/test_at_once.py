@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Callable
 
 import numpy as np
@@ -100,11 +103,19 @@ def test_connection_killed_in_the_middle_leaves_nothing_and_the_request_can_be_s
     assert (entry.version, entry.templates) == (1, 2)
 
 
-def test_database_killed_while_people_are_enrolled_has_all_or_nothing_of_each(tmp_path):
-    server = Postgres(tmp_path / "server", durable=True)
-    server.start()
+@pytest.fixture
+def durable() -> Iterator[Postgres]:
+    """A server of its own, which keeps its promises when it is killed."""
+    with tempfile.TemporaryDirectory(prefix="edgeface-postgres-") as folder:
+        server = Postgres(Path(folder), durable=True)
+        server.start()
+        yield server
+        server.kill()
+
+
+def test_database_killed_while_people_are_enrolled_has_all_or_nothing_of_each(durable):
     promised: set[str] = set()
-    with Database(server.create(), most=6, timeout_s=20.0) as database:
+    with Database(durable.create(), most=6, timeout_s=20.0) as database:
         site = SmallSite(database)
 
         def enrol(number: int) -> str:
@@ -125,10 +136,10 @@ def test_database_killed_while_people_are_enrolled_has_all_or_nothing_of_each(tm
             thread.start()
         while len(promised) < 12:
             time.sleep(0.01)
-        server.kill()
+        durable.kill()
         for thread in threads:
             thread.join()
-        server.start()
+        durable.start()
         kept = {entry.name: entry for entry in site.people.find(limit=1000).entries}
         assert promised <= set(kept) and all(entry.templates == 3 for entry in kept.values())
         assert len(promised) < 120, "it was killed too late to show anything"
@@ -137,4 +148,3 @@ def test_database_killed_while_people_are_enrolled_has_all_or_nothing_of_each(tm
             enrol(number)
         entry = site.people.by_name("person 003")
         assert np.array_equal(site.people.templates(entry.uid), faces(3, seed=3))
-    server.stop()

@@ -39,10 +39,10 @@ def test_token_says_which_door_it_is_until_it_is_renewed_or_the_door_removed(sit
     ("name", "groups"),
     [("a/b", ["staff"]), ("", ["staff"]), ("a", []), ("a", ["Staff!"]), ("a", ["nobody"])],
 )
-def test_what_is_no_door_is_refused(untouched, name, groups):
+def test_what_is_no_door_is_refused(site, name, groups):
     with pytest.raises(SiteError):
-        untouched.doors.add(name, groups=groups, by=BY)
-    assert untouched.doors.all() == ()
+        site.doors.add(name, groups=groups, by=BY)
+    assert site.doors.all() == ()
 
 
 def test_door_is_there_once_and_an_unknown_one_is_an_error(site):
@@ -119,13 +119,11 @@ def test_rules_come_back_as_put_and_a_door_gets_what_its_groups_need(site):
         ("put_decision", ({"open": True},), "open"),
     ],
 )
-def test_rules_that_a_door_would_not_take_are_refused(untouched, put, arguments, text):
+def test_rules_that_a_door_would_not_take_are_refused(site, put, arguments, text):
     with pytest.raises(SiteError, match=text):
-        getattr(untouched.rules, put)(*arguments, by=BY)
-    assert not (
-        untouched.rules.schedules() or untouched.rules.groups() or untouched.rules.decision()
-    )
-    assert untouched.count("SELECT version FROM site_version") == 0
+        getattr(site.rules, put)(*arguments, by=BY)
+    assert not (site.rules.schedules() or site.rules.groups() or site.rules.decision())
+    assert site.count("SELECT version FROM site_version") == 0
 
 
 def test_what_others_use_is_not_taken_away(site):

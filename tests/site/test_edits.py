@@ -125,12 +125,6 @@ def test_refused_edit_makes_the_site_tell_the_person_anew(site):
     assert [person["uid"] for person in front.ask()["people"]] == [ada.uid]
 
 
-@pytest.fixture(scope="module")
-def front(untouched: SmallSite) -> DoorCopy:
-    """A door of it."""
-    return untouched.door("front", "staff")
-
-
 @pytest.mark.parametrize(
     ("kind", "fields"),
     [
@@ -143,12 +137,11 @@ def front(untouched: SmallSite) -> DoorCopy:
         ("erase", {}),
     ],
 )
-def test_edit_that_cannot_be_done_is_refused_in_words_and_changes_nothing(
-    untouched, front, kind, fields
-):
+def test_edit_that_cannot_be_done_is_refused_in_words(site, kind, fields):
+    front = site.door("front", "staff")
     answer = checked(front.edit(kind, **fields))
     assert answer["outcome"] == "refused" and answer["text"]
-    assert len(untouched.people) == 0
+    assert len(site.people) == 0
 
 
 def test_what_is_no_edit_is_an_error(site):

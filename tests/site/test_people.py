@@ -62,9 +62,9 @@ def test_card_or_name_of_somebody_else_is_refused_and_nothing_changes(site):
 
 
 @pytest.mark.parametrize("rows", [faces(1)[0], faces(1) * 2, faces(1).astype(float), faces(0)])
-def test_templates_that_are_none_are_refused(untouched, rows):
+def test_templates_that_are_none_are_refused(site, rows):
     with pytest.raises((ValueError, TypeError)):
-        untouched.people.enrol("Ada", rows, by=BY)
+        site.people.enrol("Ada", rows, by=BY)
 
 
 def test_edit_of_an_older_version_is_merged_and_says_on_what_they_differ(site):
@@ -157,22 +157,20 @@ def test_chain_of_receipts_shows_what_was_taken_out_or_changed(site):
 
 
 @pytest.mark.parametrize(("model_id", "dim"), [("model-b", DIM), (MODEL, DIM + 1)])
-def test_site_of_another_model_is_refused(untouched, model_id, dim):
+def test_site_of_another_model_is_refused(site, model_id, dim):
     with pytest.raises(SiteError, match="model-a.*8"):
-        People(untouched.database, model_id=model_id, dim=dim)
-    assert People(untouched.database, model_id=MODEL, dim=DIM).site_id == untouched.people.site_id
+        People(site.database, model_id=model_id, dim=dim)
+    assert People(site.database, model_id=MODEL, dim=DIM).site_id == site.people.site_id
 
 
-def test_unknown_person_is_an_error_that_names_nobody(untouched):
-    for ask in (untouched.people.get, untouched.people.account):
+def test_unknown_person_is_an_error_that_names_nobody(site):
+    for ask in (site.people.get, site.people.account):
         with pytest.raises(UnknownEntryError):
             ask("0" * 32)
     with pytest.raises(UnknownEntryError):
-        untouched.people.change("0" * 32, {"blocked": True}, by=BY)
+        site.people.change("0" * 32, {"blocked": True}, by=BY)
     with pytest.raises(UnknownEntryError):
-        untouched.people.erase("0" * 32, by=BY)
+        site.people.erase("0" * 32, by=BY)
     with pytest.raises(UnknownEntryError):
-        untouched.people.add("0" * 32, faces(1), by=BY)
-    assert (
-        untouched.people.by_name("Ada") is None and len(untouched.people.templates("0" * 32)) == 0
-    )
+        site.people.add("0" * 32, faces(1), by=BY)
+    assert site.people.by_name("Ada") is None and len(site.people.templates("0" * 32)) == 0

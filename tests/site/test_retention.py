@@ -23,9 +23,9 @@ def test_things_are_not_kept_for_ever_unless_somebody_says_so(site):
 
 
 @pytest.mark.parametrize("wrong", [Keeping(0), Keeping(expired_days=-1), Keeping(changes_days=0)])
-def test_days_that_cannot_be_are_refused(untouched, wrong):
+def test_days_that_cannot_be_are_refused(site, wrong):
     with pytest.raises(SiteError, match="days is"):
-        Retention(untouched.database).put(wrong, by=BY)
+        Retention(site.database).put(wrong, by=BY)
 
 
 def test_expired_people_are_erased_when_their_time_is_over_and_not_before(site):
