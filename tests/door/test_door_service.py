@@ -30,7 +30,7 @@ WATCHDOG_S = 2.0
 HUNG_S = 3.0
 PULSE_S = 10.0
 AS_ROOT_ONLY = {"fchown"}
-"""SQLite gives its files to the database's owner where it runs as root, which the service is not."""
+"""SQLite gives its files to the owner of the database where it runs as root, unlike the service."""
 
 
 @dataclass
