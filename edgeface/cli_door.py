@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     config = read_config(args.config)
     if args.simulate:
         return _simulate(config, args)
-    with open_door(config) as door:
+    with open_door(config, check=args.check) as door:
         if args.check:
             door.turn()
             print(f"{config.name}: {door.status()}")

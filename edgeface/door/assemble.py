@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -15,6 +16,7 @@ from edgeface.door.challenge import Challenge
 from edgeface.door.clock import Clock
 from edgeface.door.config import ACTUATORS, DoorConfig
 from edgeface.door.engine import Engine
+from edgeface.door.event import Maintenance
 from edgeface.door.feed import Feed
 from edgeface.door.gate import Gate
 from edgeface.door.notify import Notifier
@@ -28,9 +30,13 @@ from edgeface.gallery import Gallery
 from edgeface.gallery_key import GalleryKey
 from edgeface.pipeline import Pipeline
 
+_CHECK_S = 10.0  # for which a camera may keep a check waiting: a stream is slow to open
+
 
 @contextmanager
-def open_door(config: DoorConfig, *, actuators: Sequence[Actuator] = ()) -> Iterator[Door]:
+def open_door(
+    config: DoorConfig, *, actuators: Sequence[Actuator] = (), check: bool = False
+) -> Iterator[Door]:
     """Open everything that a door needs, its log first, its actuators last; close all of it.
 
     Parameters
@@ -39,6 +45,8 @@ def open_door(config: DoorConfig, *, actuators: Sequence[Actuator] = ()) -> Iter
         Of `edgeface.door.config.read_config`.
     actuators
         More of them, such as a `edgeface.door.callback.Callback`; they are closed too.
+    check
+        True: to see whether everything works. No face opens it, and the camera is waited for.
 
     Raises
     ------
@@ -55,6 +63,9 @@ def open_door(config: DoorConfig, *, actuators: Sequence[Actuator] = ()) -> Iter
         camera = enter(open_camera(config))
         acting = [enter(actuator) for actuator in (*actuators, *_actuators(config))]
         notifier = enter(Notifier.from_environment())
+        if check:
+            parts["engine"].step(Maintenance(clock.moment(), on=True, by="check"))
+            _wait_for(camera)
         yield Door(
             camera=camera,
             clock=clock,
@@ -64,6 +75,13 @@ def open_door(config: DoorConfig, *, actuators: Sequence[Actuator] = ()) -> Iter
             notifier=notifier,
             **parts,
         )
+
+
+def _wait_for(camera: Camera) -> None:
+    """Return when the camera has given a picture or says what is wrong, or after a time."""
+    until = time.monotonic() + _CHECK_S
+    while camera.state == "starting" and not camera.fault() and time.monotonic() < until:
+        time.sleep(0.05)
 
 
 def open_models(config: DoorConfig) -> Pipeline:

@@ -142,11 +142,17 @@ class AuditChain:
         write_head(self._folder, line)
 
     def retire(self, moment: Moment, fields: Mapping[str, Any], *, before: datetime) -> None:
-        """Delete finished files that end before a time; a signed entry takes their place."""
+        """Delete finished files that end before a time; a signed entry takes their place.
+
+        A file that is damaged says no time: it goes with the newer ones.
+        """
         for number in reversed(segment_numbers(self._folder)):
             if number >= self._segment:
                 continue
-            last = last_entry(segment_path(self._folder, number))
+            try:
+                last = last_entry(segment_path(self._folder, number))
+            except AuditError:
+                continue
             if last["utc"] is not None and last["utc"] < str(utc_text(before)):
                 through = {"through_seq": last["seq"], "through_hash": last["hash"]}
                 through["through_segment"] = number

@@ -25,6 +25,21 @@ LASTING_ALARMS = {
 # Those without an end, which Home Assistant ends after a minute.
 MOMENTARY_ALARMS = {"duress": ("Duress", "safety"), "blocked": ("Blocked person", "safety")}
 _MINUTE_S = 60
+# What the door's state becomes: component, key, the state's key, configuration.
+_OF_STATE: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
+    # Device class "lock": on is unlocked.
+    ("binary_sensor", "released", "released", {"name": "Released", "device_class": "lock"}),
+    (
+        *("sensor", "reason", "reason"),
+        {
+            "name": "Last decision",
+            "device_class": "enum",
+            "options": [reason.value for reason in Reason],
+        },
+    ),
+    ("sensor", "decided_at", "at", {"name": "Last decided", "device_class": "timestamp"}),
+    ("sensor", "person", "person", {"name": "Last person"}),
+)
 # What may be told of the door's health: name, unit, device class.
 HEALTH: dict[str, tuple[str, str | None, str | None]] = {
     "temperature_c": ("Temperature", "°C", "temperature"),
@@ -122,46 +137,11 @@ def _entities(
     topics: Topics, *, send_names: bool, health: Iterable[str]
 ) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield component, key and configuration of each entity."""
-    yield (
-        "event",
-        "access",
-        {
-            "name": "Access",
-            "state_topic": topics.event,
-            "event_types": list(EVENT_TYPES),
-        },
-    )
-    # Device class "lock": on is unlocked.
-    yield (
-        "binary_sensor",
-        "released",
-        {
-            "name": "Released",
-            "device_class": "lock",
-            **_value(topics.state, "released"),
-        },
-    )
-    yield (
-        "sensor",
-        "reason",
-        {
-            "name": "Last decision",
-            "device_class": "enum",
-            "options": [reason.value for reason in Reason],
-            **_value(topics.state, "reason"),
-        },
-    )
-    yield (
-        "sensor",
-        "decided_at",
-        {
-            "name": "Last decided",
-            "device_class": "timestamp",
-            **_value(topics.state, "at"),
-        },
-    )
-    if send_names:
-        yield "sensor", "person", {"name": "Last person", **_value(topics.state, "person")}
+    access = {"name": "Access", "state_topic": topics.event, "event_types": list(EVENT_TYPES)}
+    yield "event", "access", access
+    for component, key, says, entity in _OF_STATE:
+        if says != "person" or send_names:
+            yield component, key, {**entity, **_value(topics.state, says)}
     for kind, (name, device_class) in LASTING_ALARMS.items():
         entity = {"name": name, "device_class": device_class, **_value(topics.alarms, kind)}
         yield "binary_sensor", kind, entity

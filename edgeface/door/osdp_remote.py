@@ -56,14 +56,7 @@ class PanelProcess:
         self.secure = self.new_key = False
         self._line, self._take_key = line, take_key
         self._on_signal, self._on_sent = on_signal, on_sent
-        self._process = subprocess.Popen(  # nosec B603
-            [sys.executable, "-I", "-c", _START, json.dumps(sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            start_new_session=True,  # what interrupts the door does not interrupt it first
-        )
+        self._process = _started()
         try:
             installs = take_key is not None
             first = {"address": address, "key": key and key.hex(), "installs": installs}
@@ -128,3 +121,17 @@ class PanelProcess:
         if "failed" in news:
             raise ActuatorError(news["failed"])
         return news
+
+
+def _started() -> subprocess.Popen:
+    try:
+        return subprocess.Popen(  # nosec B603
+            [sys.executable, "-I", "-c", _START, json.dumps(sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            start_new_session=True,  # what interrupts the door does not interrupt it first
+        )
+    except OSError as error:  # no memory, no process left: later there may be
+        raise ActuatorError(f"libosdp's process cannot be started: {error.strerror}") from error

@@ -267,14 +267,17 @@ class Door:
 
     def _act(self, output: Decision | Alarm) -> list[Event]:
         events: list[Event] = []
+        released = False
         for actuator in self._actuators:
             try:
                 actuator.handle(output)
+                released = released or actuator.must_work
             except ActuatorError as error:
                 events += self._fault(
                     actuator.name, str(error), output.moment, matters=actuator.must_work
                 )
-                if actuator.must_work and isinstance(output, Decision) and output.opens:
+                opens = isinstance(output, Decision) and output.opens and not released
+                if actuator.must_work and opens:
                     output = _failed(output, actuator)  # the others are told what really happened
                     events += self._log(output)
         return events

@@ -65,3 +65,20 @@ def test_deletion_that_was_interrupted_leaves_the_log_whole(tmp_path):
     gone = sorted(file for file in kept if not file.exists())
     gone[-1].write_bytes(kept[gone[-1]])
     assert verify_log(tmp_path, keys=KEYS).whole
+
+
+def test_old_file_that_is_damaged_keeps_no_door_shut_and_goes_with_the_newer_ones(tmp_path):
+    clock = DoorClock()
+    limits = Limits(rotate_days=1, keep_days=2)
+    with open_log(tmp_path, now=clock, limits=limits) as writer:
+        writer.write(opening(at=clock()))
+        clock.seconds = 86400 + 1
+        writer.write(opening(at=clock()))
+    damaged = sorted(tmp_path.glob("audit-*"))[0]
+    damaged.write_bytes(damaged.read_bytes()[:-9] + b"?" * 8 + b"\n")
+    with open_log(tmp_path, now=clock, limits=limits) as writer:
+        for day in range(2, 6):
+            assert damaged.exists() or day > 3
+            clock.seconds = day * 86400 + 1
+            writer.write(opening(at=clock()))
+    assert not damaged.exists() and verify_log(tmp_path, keys=KEYS).whole

@@ -105,6 +105,25 @@ def test_check_opens_everything_and_releases_nothing(door, capsys):
     assert "front: working, 1 people" in capsys.readouterr().out
 
 
+def test_check_lets_nobody_in_and_waits_for_the_camera(door, capsys):
+    """Whoever stands there meanwhile, at a door that opens by its first good frame."""
+    text = door.read_text()
+    hasty = text.replace("[decision]\n", "[decision]\nframes = 1\nof = 1\nwatch_s = 0\n", 1)
+    file, log = door.with_name("hasty.toml"), door.parent / "hasty"
+    file.write_text(hasty.replace('path = "audit"', 'path = "hasty"'))
+    assert _door("--config", file, "--check") == 0
+    (decided,) = [line for line in _lines(log) if line["kind"] == "decision"]
+    assert (decided["outcome"], decided["reason"]) == ("deny", "maintenance")
+    capsys.readouterr()
+    file.write_text(text.replace('"known.avi"', '"rtsp://127.0.0.1:9/door"', 1))
+    assert _door("--config", file, "--check") == 1
+    assert "faulty: camera: rtsp://127.0.0.1:9/door" in capsys.readouterr().out
+
+
+def _lines(log: Path) -> list[dict]:
+    return [json.loads(line) for file in log.glob("*-*.jsonl") for line in file.open()]
+
+
 def test_door_runs_until_it_is_told_to_stop_and_its_log_is_whole(door, repository):
     command = [sys.executable, "-m", "edgeface", "door", "--config", str(door)]
     process = subprocess.Popen(

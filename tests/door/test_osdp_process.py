@@ -80,6 +80,18 @@ def test_process_that_ends_or_hangs_is_replaced(
     assert len(panel.cards()) == 1
 
 
+def test_process_that_cannot_be_started_now_is_started_later(
+    door: Osdp, panel: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as without:
+        without.setattr(sys, "executable", "/nowhere/python")
+        os.kill(children()[0], signal.SIGKILL)
+        wait_until(lambda: "cannot be started" in (door.fault() or ""))
+    wait_until(lambda: "not polled yet" in (door.fault() or ""))
+    panel.restart()
+    wait_until(lambda: door.fault() is None and panel.secure)
+
+
 def test_closed_door_leaves_no_process(panel: Panel) -> None:
     door = to(panel)
     wait_until(children)

@@ -158,6 +158,19 @@ def test_lock_that_fails_disarms_the_door_and_nobody_is_told_that_it_opened(open
     assert reasons[:2] == ["recognised", "fault"]
 
 
+def test_opening_that_only_the_second_lock_missed_is_told_as_one(opened, clip):
+    panel, bell = Bolt("panel"), Bolt("bell", must_work=False)
+    parts = opened(clip, bell)
+    parts.door._actuators.insert(1, panel)  # after the bolt, which opens
+    panel.look = lambda output: setattr(panel, "broken", True)
+    parts.turns()
+    assert parts.bolt.opened and not panel.opened
+    told = [output for output in bell.told if isinstance(output, Decision)]
+    assert told[0].opens and told[0].reason is Reason.RECOGNISED
+    assert "panel" in parts.door.faults
+    assert _logged(parts.folder, "decision")[0]["reason"] == "recognised"
+
+
 def test_bell_that_fails_is_logged_and_the_door_works_on(opened, clip):
     bell = Bolt("bell", must_work=False)
     bell.broken = True
