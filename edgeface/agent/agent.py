@@ -43,7 +43,7 @@ class Agent:
     status
         Gathers how the door is.
     parts
-        What else hears the site's answers.
+        Makes what else hears the site's answers.
     """
 
     def __init__(
@@ -53,10 +53,9 @@ class Agent:
         open_replica: Callable[[], Replica],
         new_link: Callable[[], SiteLink],
         status: DoorStatus,
-        parts: Sequence[Part] = (),
+        parts: Callable[[Agent], Sequence[Part]] = lambda agent: (),
     ) -> None:
         self._config, self._open_replica, self._status = config, open_replica, status
-        self._parts = parts
         self.replica = open_replica()
         self._links = {name: new_link() for name in ("changes", "edits", "status")}
         self._lock = threading.Lock()
@@ -64,6 +63,7 @@ class Agent:
         self._offset_s: float | None = None
         self._wholes = 0
         self._ended = threading.Event()
+        self._parts = parts(self)
 
     @property
     def faults(self) -> dict[str, str]:
@@ -138,18 +138,25 @@ class Agent:
 
     def _repeat(self, part: str, work: Callable[[], object], pause_s: float) -> None:
         failures = 0
-        while not self._ended.is_set():
-            try:
-                work()
-                failures, wait_s = 0, pause_s
-                self._note(part, None)
-            except EdgeFaceError as error:
-                failures += 1
-                wait_s = max(pause_s, _BACKOFF.pause_s(failures))
-                self._note(part, str(error))
-                if isinstance(error, GalleryError):
-                    self._reopen()
-            self._ended.wait(wait_s)
+        try:
+            while not self._ended.is_set():
+                problem = self._tried(work)
+                self._note(part, problem)
+                failures = 0 if problem is None else failures + 1
+                pause = _BACKOFF.pause_s(failures) if failures else 0.0
+                self._ended.wait(max(pause_s, pause))
+        finally:
+            self.end()  # a loop that ends by a fault of ours ends the agent: it is started anew
+
+    def _tried(self, work: Callable[[], object]) -> str | None:
+        try:
+            work()
+        except GalleryError as error:
+            self._reopen()
+            return str(error)
+        except (EdgeFaceError, OSError) as error:
+            return str(error)
+        return None
 
     def _turn(self, wait_s: int, notifier: Notifier) -> None:
         notifier.alive("; ".join(f"{k}: {v}" for k, v in self.faults.items()) or "in step")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from edgeface.agent.agent import Agent
 from edgeface.agent.config import AgentConfig
 from edgeface.agent.link import SiteLink, read_token
+from edgeface.agent.part import Part
+from edgeface.agent.part_log import LogPart
 from edgeface.agent.replica import Replica
 from edgeface.agent.rules_file import RulesFile
+from edgeface.agent.ship import Shipper
 from edgeface.agent.status import DoorStatus
 from edgeface.bundle import Bundle
 from edgeface.configured import open_bundle
@@ -46,7 +50,20 @@ def open_agent(config: AgentConfig) -> Agent:
             clock=Clock.from_settings(door.table("clock"), base=door.base),
             window=_window(config),
         ),
+        parts=lambda agent: tuple(_parts(config, agent)),
     )
+
+
+def _parts(config: AgentConfig, agent: Agent) -> Iterator[Part]:
+    if "mqtt" in config.tables:
+        yield LogPart(
+            Shipper.from_settings(
+                config.tables["mqtt"],
+                base=config.base,
+                door=config.door,
+                uids=lambda: agent.replica.uids(),
+            )
+        )
 
 
 def new_link(config: AgentConfig) -> SiteLink:

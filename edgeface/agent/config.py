@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeface.agent import ship
 from edgeface.door.config import DoorConfig, read_config
 from edgeface.errors import BoardError, DoorError, SiteError
 from edgeface.schema import first_problem
@@ -46,6 +47,7 @@ SCHEMA: dict[str, Any] = {
             "description": "whether what is changed at the door itself goes to the site; else the "
             "site's word is put back; true",
         },
+        "mqtt": ship.SETTINGS,
         "window": _WINDOW,
     },
 }

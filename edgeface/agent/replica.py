@@ -14,7 +14,7 @@ from typing import Any, Callable
 from edgeface.agent.edits import LocalEdit, copy_of, local_edits
 from edgeface.agent.rules_file import RulesFile
 from edgeface.errors import SiteError, SiteForbiddenError, SiteUnavailableError
-from edgeface.gallery import Gallery, Holding, SiteEntry
+from edgeface.gallery import Gallery, Holding, Person, SiteEntry
 from edgeface.gallery_person import PersonRecord, apply_changes, now
 from edgeface.site.wire import SitePerson, person_of
 
@@ -49,6 +49,7 @@ class Replica:
         self._edits: tuple[Holding, tuple[LocalEdit, ...]] | None = None
         epoch, _, through = gallery.holding().site.cursor.partition(" ")
         self._cursor = (epoch, int(through or 0))
+        self._known: tuple[tuple[Person, ...], dict[str, str]] | None = None
         self._lost = False  # the site's word on somebody is needed again
         self._problem: str | None = None
         self.sent = 0
@@ -80,8 +81,11 @@ class Replica:
         self._gallery.close()
 
     def uids(self) -> dict[str, str]:
-        """Return the site's id of everybody whom it knows, by name."""
-        return {p.name: p.site_id for p in self._gallery.people() if p.site_id}
+        """Return the site's id of everybody whom it knows, by name: the same until that changes."""
+        people = self._gallery.people()
+        if self._known is None or self._known[0] is not people:
+            self._known = (people, {p.name: p.site_id for p in people if p.site_id})
+        return self._known[1]
 
     def send(self, tell: Tell) -> int:
         """Send what was changed here and the site was not told of yet; return how many edits.

@@ -97,7 +97,7 @@ class DoorStatus:
             "clock": self._clock.quality(),
             "faults": {**_texts(door.get("faults")), **said, **faults},
             "temperature_c": self._temperature(),
-            **{name: door[name] for name in _FIGURES if _is_figure(door.get(name))},
+            **{name: door[name] for name in _FIGURES if name in door and _is_figure(door[name])},
             **more,
         }
         slot = _slot()

@@ -1,4 +1,4 @@
-"""What is changed at a door reaches the site, once; of two edits that collide the stricter holds."""
+"""What is changed at a door reaches the site, once; of edits that collide the stricter holds."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ class Proxy:
     def __init__(self, target: int) -> None:
         self._target = target
         self._until = 0.0
+        self._broken = False
         self._sockets: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -22,12 +23,28 @@ class Proxy:
         """Carry nothing for so long, then all of it at once."""
         self._until = time.monotonic() + seconds
 
+    def cut(self) -> None:
+        """Break every connection, and let no other through until `mend`."""
+        self._broken = True
+        for end in self._sockets:
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:  # it ended by itself
+                pass
+
+    def mend(self) -> None:
+        """Undo `cut`."""
+        self._broken = False
+
     def _accept(self) -> None:
         while True:
             try:
                 client = self._listener.accept()[0]
             except OSError:
                 return
+            if self._broken:
+                client.close()
+                continue
             server = socket.create_connection(("127.0.0.1", self._target))
             self._sockets += [client, server]
             for pair in ((client, server), (server, client)):
