@@ -3,7 +3,7 @@
 import { get, post } from "./api.js";
 import { act, ask, byId, el, field, fill, icon, nothing, note, picks, picked, pill, secret, show } from "./dom.js";
 import { doorState, faultList, seen, summary } from "./doorstate.js";
-import { addEvent, followEvents, showLatest } from "./eventlist.js";
+import { addEvent, findEvents, followEvents, showLatest } from "./eventlist.js";
 import { begin, may } from "./shell.js";
 import { when } from "./time.js";
 import { isShown, sentence } from "./words.js";
@@ -40,7 +40,7 @@ async function load() {
   const doors = await get("/doors");
   const missing = doors.filter((door) => !last.has(door.name));
   await Promise.all(missing.map(async (door) => {
-    const found = await get(`/events?door=${encodeURIComponent(door.name)}&limit=20`);
+    const found = await findEvents({ door: door.name, limit: 20 });
     const shown = found.events.find(isShown);
     if (shown) last.set(door.name, shown);
   }));

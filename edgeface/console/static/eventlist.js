@@ -2,6 +2,7 @@
 
 import { get, query } from "./api.js";
 import { byId, el, facts, nothing } from "./dom.js";
+import { named } from "./names.js";
 import { when } from "./time.js";
 import { isShown, REASONS, sentence } from "./words.js";
 
@@ -34,10 +35,16 @@ export function eventList(events, { brief = false, empty = "Nothing has happened
   return el("ul.events" + (brief ? ".brief" : ""), {}, shown.map((event) => eventItem(event)));
 }
 
+export async function findEvents(wanted) {
+  const found = await get(`/events${query(wanted)}`);
+  await named(found.events);
+  return found;
+}
+
 // A short list of the latest events of a door or a person, which follows the stream.
 export async function showLatest(region, wanted, { limit = 8 } = {}) {
-  const found = await get(`/events${query({ ...wanted, limit: 4 * limit })}`);
-  region.replaceChildren(eventList(found.events.filter(isShown).slice(0, limit), { brief: true }));
+  const shown = (await findEvents({ ...wanted, limit: 4 * limit })).events.filter(isShown).slice(0, limit);
+  region.replaceChildren(eventList(shown, { brief: true }));
   return (event) => {
     if (Object.entries(wanted).every(([key, value]) => event[key] === value)) addEvent(region, event, { most: limit });
   };
@@ -60,7 +67,10 @@ export function followEvents(arrived, state = () => {}) {
   const source = new EventSource("/api/v1/events/stream");
   source.addEventListener("open", () => state("live"));
   source.addEventListener("error", () => state("away"));
-  source.addEventListener("event", (message) => arrived(JSON.parse(message.data)));
+  source.addEventListener("event", async (message) => {
+    const [event] = await named([JSON.parse(message.data)]);
+    arrived(event);
+  });
   addEventListener("pagehide", () => source.close());
   return source;
 }

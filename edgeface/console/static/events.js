@@ -2,7 +2,7 @@
 
 import { get, query } from "./api.js";
 import { act, byId, fill, options, say } from "./dom.js";
-import { addEvent, eventList, eventItem, followEvents, showStream } from "./eventlist.js";
+import { addEvent, eventItem, eventList, findEvents, followEvents, showStream } from "./eventlist.js";
 import { begin, may } from "./shell.js";
 import { instant } from "./time.js";
 import { capital, isShown, KINDS, REASONS } from "./words.js";
@@ -27,7 +27,7 @@ function wanted() {
 async function find(before = null) {
   const asked = wanted();
   if (!asked) return { events: [], next: null };
-  const found = await get(`/events${query({ ...asked, before, limit: 100 })}`);
+  const found = await findEvents({ ...asked, before, limit: 100 });
   next = found.next;
   byId("more").hidden = next === null;
   return found;

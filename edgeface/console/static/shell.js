@@ -2,6 +2,7 @@
 
 import { get, keepCsrf, remove } from "./api.js";
 import { byId, el, problem } from "./dom.js";
+import { mayName } from "./names.js";
 import { keepTimesFresh } from "./time.js";
 
 // Begin a page: `run(session)` is called once it is known who looks at it.
@@ -11,6 +12,7 @@ export async function begin(run) {
   try {
     const session = await get("/session");
     keepCsrf(session.csrf);
+    mayName(session);
     welcome(session);
     await run(session);
   } catch (error) {
