@@ -73,8 +73,6 @@ begin(async (session) => {
   };
   setInterval(quietly, EVERY_MS);
   const latest = byId("latest");
-  latest.dataset.brief = "";
-  await fill(latest, async () => null, () => null);
   await showLatest(latest, {}, { limit: 8 });
   followEvents((event) => {
     addEvent(latest, event, { most: 8 });

@@ -1,10 +1,10 @@
 // Events as a list in plain words, each with its figures behind it, and the stream of new ones.
 
 import { get, query } from "./api.js";
-import { byId, el, facts, nothing } from "./dom.js";
+import { byId, el, facts, fill, nothing } from "./dom.js";
 import { named } from "./names.js";
 import { when } from "./time.js";
-import { isShown, REASONS, sentence } from "./words.js";
+import { capital, isShown, REASONS, sentence } from "./words.js";
 
 const NEWEST = 200;
 
@@ -15,7 +15,7 @@ export function eventItem(event, { isNew = false } = {}) {
     el("span.when", {}, when(event.happened)), el("span.where", {}, event.door), el("span.what", {}, told.text));
   const more = facts([
     ["Person", person ? el("a", { href: `/people/${event.person}` }, event.person_name) : event.person],
-    ["Reason", event.kind === "decision" ? `${event.reason}: ${REASONS[event.reason] || ""}` : null],
+    ["Reason", event.kind === "decision" ? capital(REASONS[event.reason] || event.reason) : null],
     ["Details", event.detail],
     ["Likeness", figure(event.score)],
     ["Lead over the next person", figure(event.lead)],
@@ -43,8 +43,9 @@ export async function findEvents(wanted) {
 
 // A short list of the latest events of a door or a person, which follows the stream.
 export async function showLatest(region, wanted, { limit = 8 } = {}) {
-  const shown = (await findEvents({ ...wanted, limit: 4 * limit })).events.filter(isShown).slice(0, limit);
-  region.replaceChildren(eventList(shown, { brief: true }));
+  region.dataset.brief = "";
+  await fill(region, () => findEvents({ ...wanted, limit: 4 * limit }),
+    (found) => eventList(found.events.filter(isShown).slice(0, limit), { brief: true }));
   return (event) => {
     if (Object.entries(wanted).every(([key, value]) => event[key] === value)) addEvent(region, event, { most: limit });
   };

@@ -30,7 +30,10 @@ function editSchedule(name = null) {
   const { days = EVERY_DAY, times = ALL_DAY, holidays = "closed" } = name ? schedules[name] : { times: ["08:00-18:00"], days: EVERY_DAY.slice(0, 5) };
   const spans = el("div.spans"), picture = el("div");
   const read = (form) => ({ days: picked(form, "days"), times: [...spans.children].map(spanText), holidays: form.elements.holidays.checked ? "as_usual" : "closed" });
-  const again = () => picture.replaceChildren(week(read(dialog.querySelector("form"))));
+  const again = () => {
+    const right = [...spans.querySelectorAll("input")].every((input) => input.checkValidity());
+    if (right) picture.replaceChildren(week(read(dialog.querySelector("form"))));
+  };
   const addSpan = (text) => spans.append(spanInputs(text, again));
   const content = [name ? null : nameField("schedule-name"), picks("Days", "days", DAYS, days),
     el("fieldset.field", {}, el("legend", {}, "Times"), el("p.hint", {}, "A span that ends before it begins goes over midnight."), spans,
@@ -43,21 +46,29 @@ function editSchedule(name = null) {
   times.forEach(addSpan);
   again();
   dialog.addEventListener("input", again);
+  dialog.addEventListener("change", again);
 }
 
-// A time input cannot say 24:00: midnight at a span's end is 00:00 there.
+// Times as text: an <input type="time"> shows 12 hours in some languages, and knows no 24:00.
 function spanInputs(text, changed) {
+  const input = (label, value) => {
+    const node = el("input", { required: true, value, "aria-label": label, pattern: "([01][0-9]|2[0-3]):[0-5][0-9]|24:00", inputmode: "numeric", maxlength: 5,
+      title: "Hours and minutes, as 08:30", change: () => { node.value = hours(node.value); } });
+    return node;
+  };
   const [first, last] = text.split("-");
-  const input = (label, value) => el("input", { type: "time", required: true, value, "aria-label": label });
-  const row = el("div.span", {}, input("From", first), el("span", {}, "to"), input("To", last === "24:00" ? "00:00" : last),
+  const row = el("div.span", {}, input("From", first), el("span", {}, "to"), input("To", last),
     el("button.slim.plain", { type: "button", click: () => { row.remove(); changed(); } }, "Remove", el("span.unseen", {}, " this span")));
   return row;
 }
 
-function spanText(row) {
-  const [first, last] = [...row.querySelectorAll("input")].map((input) => input.value || "00:00");
-  return `${first}-${last === "00:00" ? "24:00" : last}`;
+// "8", "830" and "8.30" as people write them, as 08:00 and 08:30.
+function hours(text) {
+  const [, hour, minute = "00"] = text.trim().match(/^(\d{1,2})[:.h]?(\d{2})?$/) || [];
+  return hour ? `${hour.padStart(2, "0")}:${minute}` : text;
 }
+
+const spanText = (row) => [...row.querySelectorAll("input")].map((input) => input.value).join("-");
 
 const GROUP_COLUMNS = [
   ["Group", (name) => el("b", {}, name)],

@@ -1,0 +1,135 @@
+"""The console in a real browser: a day of somebody who looks after a site."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeface.door.audit_entry import decode
+from edgeface.door.event import Moment
+from tests.console.browser import NARROW, WIDE, Browser, browse
+from tests.console.serving import PASSWORD, Served
+from tests.door.audit_logs import KEY, lines, open_log, opening
+
+NAME = "Eileen Collins"
+
+
+@pytest.fixture(scope="module")
+def browser(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A browser that nobody is logged in with."""
+    with browse(served.url, folder=tmp_path_factory.mktemp("chromium")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def shots(tmp_path_factory: pytest.TempPathFactory, astronaut_bgr: np.ndarray) -> list[Path]:
+    """Three good photos of one person, and one that is too dark."""
+    folder = tmp_path_factory.mktemp("shots")
+    pictures = {
+        "straight.png": astronaut_bgr,
+        "mirrored.png": astronaut_bgr[:, ::-1],
+        "brighter.png": cv2.convertScaleAbs(astronaut_bgr, alpha=1.1),
+        "dark.png": cv2.convertScaleAbs(astronaut_bgr, alpha=0.15),
+    }
+    for name, picture in pictures.items():
+        assert cv2.imwrite(str(folder / name), picture)
+    return [folder / name for name in pictures]
+
+
+def log_in(browser: Browser, served: Served, name: str = "owner") -> None:
+    right = served.login(name)
+    browser.open("/login")
+    browser.fill(Name=name, Password=PASSWORD)
+    browser.write("Code of your authenticator app", right["code"])
+    browser.click("Log in")
+    browser.wait(lambda: browser.driver.current_url == f"{served.url}/", "the first page")
+    browser.settle()
+
+
+def enrol(browser: Browser, shots: list[Path]) -> str:
+    """Enrol somebody by hand; return their uid."""
+    browser.open("/enrol")
+    browser.click("Enrol")
+    browser.wait_for("Write the person’s name.")
+    browser.fill(Name=NAME, Consent_given_on="2026-11-01")
+    browser.click("staff")
+    browser.field("Choose photos").send_keys("\n".join(str(shot) for shot in shots))
+    browser.wait_for("3 good photos: that is enough.")
+    browser.wait_for("Turn towards the light.")  # the dark one; it is not sent
+    browser.click("Enrol")
+    browser.wait_for(f"{NAME} is enrolled.")
+    browser.click("Open their page")
+    browser.wait_for("Photos measured")
+    browser.settle()
+    assert browser.field("Consent given on").get_attribute("value") == "2026-11-01"
+    return browser.driver.current_url.rpartition("/")[2]
+
+
+def make_schedule(browser: Browser) -> None:
+    browser.open("/schedules")
+    browser.click("New schedule")
+    browser.fill(Name="office")
+    browser.click("Save")
+    browser.wait_for("Monday to Friday, 08:00 to 18:00; closed on holidays.")
+    browser.click("New group")
+    browser.fill(Name="staff", Schedule="office")
+    browser.click("Save")
+    browser.wait_for("for staff")
+
+
+def change_schedule(browser: Browser, served: Served) -> None:
+    browser.open("/schedules")
+    browser.click("Change office")
+    browser.click("Saturday")
+    browser.write("From", "06:30")
+    browser.click("Save")
+    browser.wait_for("Monday to Saturday, 06:30 to 18:00; closed on holidays.")
+    changed = served.site.rules.schedules()["office"]
+    assert (changed["days"][-1], changed["times"]) == ("sat", ["06:30-18:00"])
+
+
+def watch_event(browser: Browser, served: Served, folder: Path, *, uid: str) -> None:
+    """A door lets somebody in, and its log's lines arrive at the site."""
+    browser.open("/events")
+    browser.wait_for("Live")
+    moment = Moment(1.0, datetime.now(timezone.utc))
+    with open_log(folder, door="front", now=lambda: moment) as log:
+        log.write(opening(NAME, at=moment))
+    of = decode(lines(folder)[0].rstrip(b"\n"))["log"]
+    for line in lines(folder):
+        people = {KEY.pseudonym(NAME): uid}
+        assert served.site.events.receive("front", line.rstrip(b"\n"), people, log=of)
+    browser.wait_for(f"{NAME} came in")
+
+
+def revoke(browser: Browser, served: Served, *, uid: str) -> None:
+    browser.open(f"/people/{uid}")
+    browser.wait_for(f"{NAME} came in")
+    browser.click("Block at once")
+    browser.wait_for("Blocked")
+    assert served.site.people.get(uid).blocked
+
+
+def test_a_day_at_the_console(
+    browser: Browser, served: Served, shots: list[Path], tmp_path: Path
+) -> None:
+    served.site.doors.add("front", groups=["staff"], by="user:owner")
+    log_in(browser, served)
+    make_schedule(browser)
+    uid = enrol(browser, shots)
+    watch_event(browser, served, tmp_path / "log", uid=uid)
+    change_schedule(browser, served)
+    # calibrate(browser, served)
+    revoke(browser, served, uid=uid)
+    browser.open("/audit")
+    browser.wait_for("The trail is whole")
+    for act in ("Logged in", "Schedule set", "Person enrolled", "Person changed"):
+        browser.wait_for(act)
+    assert browser.complaints() == []
+    asked = browser.requests()
+    assert asked and all(url.startswith((served.url, "data:", "blob:")) for url in asked)
