@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
@@ -24,6 +24,7 @@ _FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
     *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
 )
+_HERE = "document.querySelector('dialog[open]') || document.querySelector('main')"
 _PROBLEMS = Path(__file__).with_name("accessible.js")
 _PATIENCE_S = 10.0
 _TALLEST_PX = 4000
@@ -69,12 +70,13 @@ class Browser:
         return self.driver.execute_script("return document.body.innerText")
 
     def field(self, label: str) -> WebElement:
-        """The input of a label, in the open dialog where there is one."""
+        """The input of this name, in the open dialog where there is one."""
         found = self.driver.execute_script(
-            "const here = document.querySelector('dialog[open]') || document.querySelector('main');"
+            f"const here = {_HERE};"
             "const said = (label) => label.innerText.trim() === arguments[0];"
             "const label = [...here.querySelectorAll('label, legend')].find(said);"
-            "return label && (label.control || label.parentElement.querySelector('input'))",
+            "if (label) return label.control || label.parentElement.querySelector('input');"
+            "return here.querySelector(`[aria-label='${arguments[0]}']`)",
             label,
         )
         assert found is not None, f"no field is labelled {label!r}: {self.text()[:1000]}"
@@ -98,8 +100,9 @@ class Browser:
     def click(self, text: str) -> None:
         """Press the button, link or choice that has this name, in the open dialog if any."""
         found = self.driver.execute_script(
-            "const here = document.querySelector('dialog[open]') || document.querySelector('main');"
-            "const named = (node) => node.textContent.trim().replace(/\\s+/g, ' ') === arguments[0];"
+            f"const here = {_HERE};"
+            "const said = (node) => node.textContent.trim().replace(/\\s+/g, ' ');"
+            "const named = (node) => said(node) === arguments[0];"
             "return [...here.querySelectorAll('button, a, label, summary')].find(named)",
             text,
         )
@@ -124,15 +127,32 @@ class Browser:
             if message["message"]["method"] == "Network.requestWillBeSent"
         ]
 
-    def picture(self, path: Path, *, size: Sequence[int]) -> None:
-        """Write a picture of the whole page."""
+    def prefer(self, scheme: str) -> None:
+        """Have the system prefer "light" or "dark"."""
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+
+    def keep_picture(self, folder: str | None, name: str, *, size: Sequence[int]) -> None:
+        """Write a picture of the whole page into a folder, where there is one."""
+        if folder is None:
+            return
         tall = self.driver.execute_script("return document.documentElement.scrollHeight")
         height = min(max(tall, size[1]), _TALLEST_PX)
         clip = {"x": 0, "y": 0, "width": size[0], "height": height, "scale": 1}
         found = self.driver.execute_cdp_cmd(
             "Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip}
         )
-        path.write_bytes(base64.b64decode(found["data"]))
+        (Path(folder) / name).write_bytes(base64.b64decode(found["data"]))
+
+
+def log_in(browser: Browser, right: Mapping[str, str]) -> None:
+    """Log in by hand, with what `Served.login` gives."""
+    browser.open("/login")
+    browser.fill(Name=right["name"], Password=right["password"])
+    browser.write("Code of your authenticator app", right["code"])
+    browser.click("Log in")
+    browser.wait(lambda: browser.driver.current_url == f"{browser.url}/", "the first page")
+    browser.settle()
 
 
 @contextmanager
@@ -150,6 +170,8 @@ def browse(url: str, *, folder: Path) -> Iterator[Browser]:
     try:
         browser = Browser(driver, url)
         browser.resize(WIDE)
+        driver.get("about:blank")
+        browser.requests()  # of Chromium's own first page
         yield browser
     finally:
         driver.quit()

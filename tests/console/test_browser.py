@@ -12,8 +12,8 @@ import pytest
 
 from edgeface.door.audit_entry import decode
 from edgeface.door.event import Moment
-from tests.console.browser import NARROW, WIDE, Browser, browse
-from tests.console.serving import PASSWORD, Served
+from tests.console.browser import Browser, browse, log_in
+from tests.console.serving import Served
 from tests.door.audit_logs import KEY, lines, open_log, opening
 
 NAME = "Eileen Collins"
@@ -39,16 +39,6 @@ def shots(tmp_path_factory: pytest.TempPathFactory, astronaut_bgr: np.ndarray) -
     for name, picture in pictures.items():
         assert cv2.imwrite(str(folder / name), picture)
     return [folder / name for name in pictures]
-
-
-def log_in(browser: Browser, served: Served, name: str = "owner") -> None:
-    right = served.login(name)
-    browser.open("/login")
-    browser.fill(Name=name, Password=PASSWORD)
-    browser.write("Code of your authenticator app", right["code"])
-    browser.click("Log in")
-    browser.wait(lambda: browser.driver.current_url == f"{served.url}/", "the first page")
-    browser.settle()
 
 
 def enrol(browser: Browser, shots: list[Path]) -> str:
@@ -119,7 +109,7 @@ def test_a_day_at_the_console(
     browser: Browser, served: Served, shots: list[Path], tmp_path: Path
 ) -> None:
     served.site.doors.add("front", groups=["staff"], by="user:owner")
-    log_in(browser, served)
+    log_in(browser, served.login("owner"))
     make_schedule(browser)
     uid = enrol(browser, shots)
     watch_event(browser, served, tmp_path / "log", uid=uid)

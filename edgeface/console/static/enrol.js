@@ -1,7 +1,7 @@
 // Enrolling somebody: who it is, three good photos, one button. The same request twice is one person.
 
 import { get, send } from "./api.js";
-import { act, ask, byId, el, note, problem } from "./dom.js";
+import { act, ask, byId, el, fill, note, problem } from "./dom.js";
 import { NOBODY, personFields, personProblems, personValues } from "./personform.js";
 import { photoPicker } from "./photos.js";
 import { begin } from "./shell.js";
@@ -59,9 +59,9 @@ function done(form, person) {
 
 begin(async () => {
   const form = byId("enrol");
-  byId("who").replaceChildren(el("div.stack", {}, personFields(NOBODY, Object.keys(await get("/groups")))));
   picker = photoPicker();
   byId("photos").replaceChildren(picker.node);
+  const groups = () => get("/groups");
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     byId("done").replaceChildren();
@@ -69,4 +69,5 @@ begin(async () => {
     if (found.length) return tell(found, form);
     act(byId("submit"), byId("problems"), () => enrol(form));
   });
+  await fill(byId("who"), groups, (found) => el("div.stack", {}, personFields(NOBODY, Object.keys(found))));
 });

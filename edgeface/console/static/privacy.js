@@ -8,6 +8,7 @@ import { when } from "./time.js";
 const RULES = [
   ["events_days", "Events are kept for, days", "What the doors decided. What is deleted leaves a witness, so that the rest can still be checked."],
   ["expired_days", "People are erased after their end by, days", "Counted from the day from which they are not recognised any more."],
+  ["changes_days", "The history of people’s changes is kept for, days", "Who changed what of a person, at the site and at doors."],
 ];
 
 const COLUMNS = [
