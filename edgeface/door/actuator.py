@@ -42,6 +42,9 @@ class Actuator(ABC):
         Not every actuator has one. Raises as `handle`.
         """
 
+    def tell_health(self, **figures: float) -> None:  # noqa: B027 (most tell nobody)
+        """Take figures of the door's health, of those in `edgeface.door.mqtt_discovery.HEALTH`."""
+
     def poll(self, moment: Moment) -> tuple[Event, ...]:
         """Return what its inputs reported since the last call: contact, exit button, tamper."""
         return ()

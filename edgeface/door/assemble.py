@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import Any, Callable
 
@@ -25,6 +25,7 @@ from edgeface.door.rules import Rules
 from edgeface.door.rules_site import SiteRules
 from edgeface.door.run import Door
 from edgeface.door.track import Tracker
+from edgeface.door.window import Window, window_of
 from edgeface.errors import DoorError
 from edgeface.gallery import Gallery
 from edgeface.gallery_key import GalleryKey
@@ -62,6 +63,7 @@ def open_door(
         parts = perceive_and_decide(config, pipeline, gallery)
         camera = enter(open_camera(config))
         acting = [enter(actuator) for actuator in (*actuators, *_actuators(config))]
+        window = enter(_window(config))
         notifier = enter(Notifier.from_environment())
         if check:
             parts["engine"].step(Maintenance(clock.moment(), on=True, by="check"))
@@ -73,6 +75,7 @@ def open_door(
             actuators=acting,
             audit=audit,
             notifier=notifier,
+            window=window,
             **parts,
         )
 
@@ -187,6 +190,11 @@ def open_log(config: DoorConfig, pipeline: Pipeline, clock: Clock) -> AuditLog:
         now=clock.moment,
         quality=clock.quality,
     )
+
+
+def _window(config: DoorConfig) -> AbstractContextManager[Window | None]:
+    table = config.table("window")
+    return window_of(table, base=config.base) if table else nullcontext()
 
 
 def _actuators(config: DoorConfig) -> Iterator[Actuator]:

@@ -99,9 +99,9 @@ class Clock:
             now, wall, quality = self._look()
         monotonic = now if at is None else at
         if quality not in ("synchronised", "rtc"):
-            return Moment(monotonic, None)
+            return Moment(monotonic, None, quality)
         utc = datetime.fromtimestamp(wall + monotonic - now, timezone.utc)
-        return Moment(monotonic, utc)
+        return Moment(monotonic, utc, quality)
 
     def quality(self) -> str:
         """Return how good the wall clock is, for the log.

@@ -23,6 +23,7 @@ from edgeface.door import (
     track,
     webhook,
     wiegand,
+    window,
 )
 from edgeface.errors import BoardError, DoorError
 from edgeface.gallery_key import SETTINGS as KEY_SETTINGS
@@ -99,6 +100,7 @@ SCHEMA: dict[str, Any] = {
         "liveness": _LIVENESS,
         "gallery": _GALLERY,
         "audit": audit.SETTINGS,
+        "window": window.SETTINGS,
         "actuators": {"type": "array", "items": _KINDS},
     },
 }

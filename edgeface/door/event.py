@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Union
@@ -20,10 +20,13 @@ class Moment:
         The same in UTC, aware; None while the wall clock is not to be trusted (no network time
         since start, or it jumped). Schedules and expiry dates are checked with it, and deny
         without it.
+    clock
+        How good the wall clock is, in words: `edgeface.door.clock.Clock.quality`.
     """
 
     monotonic: float
     utc: datetime | None
+    clock: str = field(default="unsure", compare=False)
 
 
 @dataclass(frozen=True)

@@ -134,8 +134,10 @@ class Mqtt(Actuator):
         ----------
         figures
             Any of `edgeface.door.mqtt_discovery.HEALTH`: temperature_c, frames_per_s, frame_age_s,
-            memory_mb, people, messages_dropped. Others are a ValueError.
+            memory_mb, people, messages_dropped (its own, where it is not given). Others are a
+            ValueError.
         """
+        figures = {"messages_dropped": self._queue.state().dropped, **figures}
         if self._state.take_health(figures):
             for message in self._discovery():
                 self._queue.put(message)

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from edgeface.door.challenge import Challenge
-from edgeface.door.event import Card, ChallengeWanted, Moment, Observation, Subject
+from edgeface.door.event import (
+    Card,
+    ChallengeWanted,
+    Decision,
+    Moment,
+    Observation,
+    Subject,
+)
 from edgeface.door.feed import Feed
 from edgeface.door.gate import Gate
 from edgeface.door.track import Tracker
@@ -71,6 +78,7 @@ class Perception:
         self._asked: int | None = None
         self._track: Track | None = None
         self._seen = 0.0
+        self._faces: tuple[Face, ...] = ()
 
     def look(self, image: np.ndarray, moment: Moment) -> Observation:
         """Say what one frame shows.
@@ -87,7 +95,7 @@ class Perception:
         GalleryError
             The gallery cannot be read.
         """
-        faces = self._pipeline.analyze(image)
+        self._faces = faces = self._pipeline.analyze(image)
         self._track = track = self._tracker.update(faces, at=moment.monotonic)
         if track is None:
             if self._asked is not None and moment.monotonic - self._seen > self.gone_after_s:
@@ -116,6 +124,28 @@ class Perception:
             return
         self._asked = wanted.track
         self._challenge.start(self._track, at=wanted.moment.monotonic)
+
+    def seen(self, decision: Decision | None) -> dict[str, Any]:
+        """Return what the last frame showed, as JSON holds it; no name, no template.
+
+        "faces": the box of each in pixels, its "text", and its "state" for a colour: "good" or
+        "bad" of the face that the last decision is of, "" of others; "track", "instruction".
+        """
+        track = self._track
+        ours = None if decision is None or track is None else decision.track == track.number
+        faces = []
+        for face in self._faces:
+            box = [round(float(value), 1) for value in face.box]
+            followed = track is not None and face is track.face
+            of_it = decision if followed and ours else None
+            state = "" if of_it is None else "good" if of_it.opens else "bad"
+            text = "" if of_it is None else of_it.reason.value
+            faces.append({"box": box, "text": text, "state": state})
+        return {
+            "faces": faces,
+            "track": None if track is None else track.number,
+            "instruction": self.instruction,
+        }
 
     @property
     def step(self) -> str | None:

@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from edgeface.door.actuator import Actuator
-from edgeface.door.audit_entry import Record, act_record
+from edgeface.door.audit_entry import act_record
 from edgeface.door.camera_frame import CameraEnded, NoFrameYet
 from edgeface.door.event import (
     Alarm,
     ChallengeWanted,
     Decision,
     Event,
-    Fault,
     Moment,
     Output,
     PeopleChanged,
     Reason,
     Tick,
 )
+from edgeface.door.journal import Journal
 from edgeface.door.perceive import Perception, subjects
+from edgeface.door.report import Report
 from edgeface.errors import (
     ActuatorError,
-    AuditError,
     CameraError,
     DoorError,
     GalleryError,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from edgeface.door.engine import Engine
     from edgeface.door.notify import Notifier
     from edgeface.door.rules_site import SiteRules
+    from edgeface.door.window import Window
     from edgeface.gallery import Gallery, Person
 
 # The exit button is asked this often when no frame comes.
@@ -63,6 +64,8 @@ class Door:
         Told of every healthy turn.
     site_rules
         The site's rules, which take the place of the engine's when they come; None: no site.
+    window
+        Who at this board asks how the door is, and watches; None: nobody can.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Door:
         audit: AuditLog | None,
         notifier: Notifier,
         site_rules: SiteRules | None = None,
+        window: Window | None = None,
     ) -> None:
         self._camera = camera
         self._perception = perception
@@ -84,17 +88,19 @@ class Door:
         self._clock = clock
         self._gallery = gallery
         self._actuators = sorted(actuators, key=lambda actuator: not actuator.must_work)
-        self._audit = audit
+        self._journal = Journal(audit)
         self._notifier = notifier
         self._site_rules = site_rules
-        self._faults: dict[str, str] = {}
+        self._report = Report(window)
+        if window is not None:
+            window.status = self.figures
         self._shown = ""
         self._people: tuple[Person, ...] | None = None
 
     @property
     def faults(self) -> dict[str, str]:
         """What is wrong now, by part."""
-        return dict(self._faults)
+        return self._journal.faults
 
     @property
     def rules_version(self) -> int | None:
@@ -116,20 +122,38 @@ class Door:
 
     def status(self) -> str:
         """Return in one line how the door is."""
-        if self._faults:
-            return "faulty: " + "; ".join(f"{part}: {text}" for part, text in self._faults.items())
+        if self.faults:
+            return "faulty: " + "; ".join(f"{part}: {text}" for part, text in self.faults.items())
         return f"working, {len(self._people or ())} people"
+
+    def figures(self) -> dict[str, Any]:
+        """Return how the door is, for programs; any thread may ask.
+
+        `Report.figures`, and "people", "rules" (`rules_version`), "clock" (`Clock.quality`) and
+        "faults" by part.
+        """
+        return {
+            **self._report.figures(self._clock.moment()),
+            "people": len(self._people or ()),
+            "rules": self.rules_version,
+            "clock": self._clock.quality(),
+            "faults": self.faults,
+        }
 
     def turn(self) -> tuple[Output, ...] | None:
         """Do one round, one frame at most. Return what was decided; None at the end."""
         outputs: list[Output] = []
-        for part in (self._ask_inputs, self._ask_rules, self._ask_people, self._ask_log):
+        parts = (self._ask_inputs, self._ask_rules, self._ask_people, self._journal.keep)
+        for part in (*parts, self._ask_window):
             outputs += self._happen(part(self._clock.moment()))
         try:
             outputs += self._happen(self._ask_camera())
         except CameraEnded:
             return None
-        outputs += self._happen(self._show(self._clock.moment()))
+        moment = self._clock.moment()
+        self._report.decided(outputs, self._perception, moment)
+        self._report.tell(self._actuators, moment, people=len(self._people or ()))
+        outputs += self._happen(self._show(moment))
         return tuple(outputs)
 
     def _happen(self, events: Iterable[Event]) -> list[Output]:
@@ -149,7 +173,7 @@ class Door:
                 fault = actuator.fault()
             except ActuatorError as error:
                 fault = str(error)
-            events += self._fault(actuator.name, fault, moment, matters=actuator.must_work)
+            events += self._journal.fault(actuator.name, fault, moment, matters=actuator.must_work)
         return events
 
     def _ask_rules(self, moment: Moment) -> list[Event]:
@@ -160,39 +184,40 @@ class Door:
         try:
             rules = self._site_rules.follow()
         except DoorError as error:
-            return self._fault("rules", str(error), moment, matters=matters)
-        events = self._fault("rules", None, moment, matters=matters)
+            return self._journal.fault("rules", str(error), moment, matters=matters)
+        events = self._journal.fault("rules", None, moment, matters=matters)
         if rules is not None:
             self._engine.replace_rules(rules)
             self._perception.gone_after_s = rules.gone_after_s
             detail = f"version {self._site_rules.version}"
-            events += self._log(act_record(moment, act="rules", by="site", detail=detail))
+            events += self._journal.log(act_record(moment, act="rules", by="site", detail=detail))
         return events
 
     def _ask_people(self, moment: Moment) -> list[Event]:
         try:
             people = self._gallery.people()  # the same tuple until somebody changes
         except GalleryError as error:
-            return self._fault("gallery", str(error), moment)
-        events = self._fault("gallery", None, moment)
+            return self._journal.fault("gallery", str(error), moment)
+        events = self._journal.fault("gallery", None, moment)
         if people is not self._people:
             known, self._people = self._people, people
             events.append(PeopleChanged(moment, subjects(people)))
             if known is not None:
                 detail = f"{len(people)} people, {len(known)} before"
-                events += self._log(act_record(moment, act="people", by="gallery", detail=detail))
+                events += self._journal.log(
+                    act_record(moment, act="people", by="gallery", detail=detail)
+                )
         return events
 
-    def _ask_log(self, moment: Moment) -> list[Event]:
-        if self._audit is None:
-            return []
-        try:
-            if "audit" in self._faults:  # only what was written shows that writing works again
-                self._audit.write(Fault(moment, "audit", False))
-            self._audit.tick()
-        except AuditError as error:
-            return self._fault("audit", str(error), moment)
-        return self._fault("audit", None, moment)
+    def _ask_window(self, moment: Moment) -> list[Event]:
+        """Write down who begins and ends to watch; only what was written down may begin."""
+        events: list[Event] = []
+        for watching in self._report.watching():
+            act = f"live picture {'begins' if watching.begins else 'ends'}"
+            events += self._journal.log(act_record(moment, act=act, by=watching.by))
+            if "audit" not in self.faults:
+                watching.allow()
+        return events
 
     def _ask_camera(self) -> list[Event]:
         try:
@@ -203,18 +228,19 @@ class Door:
             return [Tick(self._clock.moment())]
         except CameraError as error:
             now = self._clock.moment()
-            return [Tick(now), *self._fault("camera", str(error), now)]
-        events = self._fault("camera", None, self._clock.moment())
+            return [Tick(now), *self._journal.fault("camera", str(error), now)]
+        events = self._journal.fault("camera", None, self._clock.moment())
         seen = self._clock.moment(at=frame.captured)
+        self._report.looked(frame)
         try:
             observation = self._perception.look(frame.image, seen)
         except InferenceError as error:
-            return [*events, *self._fault("model", str(error), self._clock.moment())]
+            return [*events, *self._journal.fault("model", str(error), self._clock.moment())]
         except GalleryError as error:
-            return [*events, *self._fault("gallery", str(error), self._clock.moment())]
+            return [*events, *self._journal.fault("gallery", str(error), self._clock.moment())]
         now = self._clock.moment()
         # The tick says how old the frame has become while it was looked at.
-        return [*events, *self._fault("model", None, now), Tick(now), observation]
+        return [*events, *self._journal.fault("model", None, now), Tick(now), observation]
 
     def _show(self, moment: Moment) -> list[Event]:
         """Tell the visitor what to do, where that changed."""
@@ -226,44 +252,19 @@ class Door:
             try:
                 actuator.show(self._shown)
             except ActuatorError as error:
-                events += self._fault(actuator.name, str(error), moment, matters=actuator.must_work)
+                events += self._journal.fault(
+                    actuator.name, str(error), moment, matters=actuator.must_work
+                )
         return events
-
-    def _fault(
-        self, part: str, text: str | None, moment: Moment, *, matters: bool = True
-    ) -> list[Event]:
-        """Return the event that a part failed or works again; none where nothing changed.
-
-        A part that does not matter to the door is only written down.
-        """
-        if (text is None) == (part not in self._faults):
-            return []
-        if text is None:
-            del self._faults[part]
-        else:
-            self._faults[part] = text
-        fault = Fault(moment, part, text is not None, text or "")
-        if matters:
-            return [fault]
-        return self._log(fault)
 
     def _carry_out(self, output: Output) -> list[Event]:
         if isinstance(output, ChallengeWanted):
             self._perception.ask(output)
             return []
-        failed = self._log(output)
+        failed = self._journal.log(output)
         if failed and _by_face(output):
             return failed  # what cannot be logged does not open
         return [*failed, *self._act(output)]
-
-    def _log(self, happened: Decision | Alarm | Fault | Record) -> list[Event]:
-        if self._audit is None:
-            return []
-        try:
-            self._audit.write(happened)
-        except AuditError as error:
-            return self._fault("audit", str(error), happened.moment)
-        return []
 
     def _act(self, output: Decision | Alarm) -> list[Event]:
         events: list[Event] = []
@@ -273,13 +274,13 @@ class Door:
                 actuator.handle(output)
                 released = released or actuator.must_work
             except ActuatorError as error:
-                events += self._fault(
+                events += self._journal.fault(
                     actuator.name, str(error), output.moment, matters=actuator.must_work
                 )
                 opens = isinstance(output, Decision) and output.opens and not released
                 if actuator.must_work and opens:
                     output = _failed(output, actuator)  # the others are told what really happened
-                    events += self._log(output)
+                    events += self._journal.log(output)
         return events
 
 

@@ -34,7 +34,8 @@ def message_of(output: Decision | Alarm, *, door: str, send_names: bool) -> dict
     dict
         "event_id": differs for each event, the same when one is sent again; "event_type": one of
         `EVENT_TYPES`; "door"; "at": UTC in ISO 8601, null while the door's clock is not to be
-        trusted; and what docs/actuators.md lists for that type.
+        trusted; "clock": how good that is (`Clock.quality`); and what docs/actuators.md lists for
+        that type.
     """
     decision = isinstance(output, Decision)
     said = _decision(output) if isinstance(output, Decision) else _alarm(output)
@@ -45,6 +46,7 @@ def message_of(output: Decision | Alarm, *, door: str, send_names: bool) -> dict
         "event_type": _event_type(output),
         "door": door,
         "at": utc_text(output.moment.utc),
+        "clock": output.moment.clock,
         **names,
         **said,
     }

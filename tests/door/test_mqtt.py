@@ -93,6 +93,7 @@ def test_events_arrive_as_json_without_names_or_cards(door: Mqtt, listener: List
     wait_until(lambda: len(events(listener)) == 2)
     first, second = events(listener)
     assert (first["event_type"], first["reason"], first["score"]) == ("opened", "recognised", 0.61)
+    assert first["clock"] == "unsure"
     assert second["event_type"] == "denied" and first["event_id"] != second["event_id"]
     assert not any(tells_who(payload) for _, payload, _ in listener.got)
     assert not any(retained for topic, _, retained in listener.got if topic == EVENT)
@@ -132,7 +133,8 @@ def test_health_is_told_and_announced(door: Mqtt, listener: Listener) -> None:
     config = "homeassistant/sensor/front/temperature_c/config"
     door.tell_health(temperature_c=51.5, people=12)
     wait_until(lambda: told(listener, "edgeface/front/health") and config in listener.last())
-    assert told(listener, "edgeface/front/health") == {"temperature_c": 51.5, "people": 12}
+    figures = {"temperature_c": 51.5, "people": 12, "messages_dropped": 0}
+    assert told(listener, "edgeface/front/health") == figures
     with pytest.raises(ValueError, match="no such figures"):
         door.tell_health(mood=1)
 
