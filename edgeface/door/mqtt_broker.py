@@ -76,8 +76,10 @@ def read_broker(table: Mapping[str, Any], *, base: Path, client_id: str) -> Brok
     Raises
     ------
     DoorError
-        No TLS without ``allow_plain``, or a CA or password file that cannot be used.
+        A host that is none, no TLS without ``allow_plain``, or a CA or password file that cannot
+        be used.
     """
+    sender_settings.require_host(table["host"], what="mqtt: host")
     plain = table.get("allow_plain", False)
     if plain and "ca_file" in table:
         raise DoorError("mqtt: allow_plain = true and ca_file exclude each other; remove one")

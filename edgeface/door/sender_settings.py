@@ -55,6 +55,14 @@ def table(kind: str, properties: dict[str, Any], *, required: tuple[str, ...]) -
     }
 
 
+def require_host(host: str, *, what: str) -> None:
+    """Raise ``DoorError`` for what is no host's name, which looking it up would break a thread."""
+    try:
+        host.encode("idna")
+    except UnicodeError as error:
+        raise DoorError(f"{what} {host!r}: {error}; expected a name or an address") from error
+
+
 def secret_setting(settings: Mapping[str, Any], key: str, *, base: Path) -> bytes:
     """Return the secret that a setting names: a path or ``credential:NAME``.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from edgeface.door.sender_queue import DeliveryError
+from edgeface.door.sender_settings import require_host
 from edgeface.door.sender_tls import tls_context
 from edgeface.errors import DoorError
 
@@ -54,6 +55,7 @@ class Target:
             raise DoorError(f"url {url!r}: {error}; expected https://host/path") from error
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
             raise DoorError(f"url {url!r}: expected https://host/path, without user or password")
+        require_host(parts.hostname, what="url: host")
         plain = parts.scheme == "http"
         if plain and not allow_plain_http:
             raise DoorError(

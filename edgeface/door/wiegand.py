@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeface.door.actuator import Actuator
-from edgeface.door.event import Alarm, Decision, Event, Moment
+from edgeface.door.event import Alarm, Decision, Event, Moment, Reason
 from edgeface.door.relay_lines import CHIP, LINE, find_line
 from edgeface.door.relay_link import Guard
 from edgeface.door.wiegand_frame import frame
@@ -146,6 +146,8 @@ class Wiegand(Actuator):
             The guard did not take it.
         """
         if not isinstance(output, Decision) or not output.opens:
+            return
+        if output.reason is Reason.EXIT_REQUEST:  # nobody's card: the button is the panel's, too
             return
         if output.card is None:
             self._not_sent("no card number is set for who was let in")

@@ -1,8 +1,8 @@
 """A door process with one actuator, which tests command, stop and kill.
 
 ``python -m tests.door.relay_worker TABLE`` polls its actuator like a door's loop does and obeys
-lines of JSON: {"open": seconds, "card": [facility, number]}, {"deny": 1}, {"lock": 1},
-{"close": 1}, {"ask": 1}. Each is answered with what is known then.
+lines of JSON: {"open": seconds, "card": [facility, number]}, {"exit": seconds}, {"deny": 1},
+{"lock": 1}, {"close": 1}, {"ask": 1}. Each is answered with what is known then.
 """
 
 from __future__ import annotations
@@ -73,6 +73,9 @@ def _obey(actuator: Relay | Wiegand, command: dict[str, Any]) -> dict[str, Any]:
     try:
         if "open" in command:
             actuator.handle(_decision(command))
+        elif "exit" in command:
+            seconds = command["exit"]
+            actuator.handle(Decision(now(), True, Reason.EXIT_REQUEST, pulse_s=seconds))
         elif "deny" in command:
             actuator.handle(Decision(now(), opens=False, reason=Reason.UNKNOWN))
         elif "lock" in command:

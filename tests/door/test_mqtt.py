@@ -248,6 +248,12 @@ def test_connection_without_tls_must_be_asked_for(broker: Broker, tmp_path: Path
         wait_until(lambda: "certificate" in str(door.fault()))
 
 
+def test_host_that_is_no_name_is_refused(broker: Broker, tmp_path: Path) -> None:
+    table = settings(broker, tmp_path)
+    with pytest.raises(DoorError, match="mqtt: host 'broker..example'"):
+        Mqtt.from_settings({**table, "host": "broker..example"}, base=tmp_path)
+
+
 def test_password_that_others_may_read_is_refused(broker: Broker, tmp_path: Path) -> None:
     table = settings(broker, tmp_path)
     (tmp_path / "password").chmod(0o644)

@@ -214,10 +214,12 @@ def test_server_of_another_authority_or_name_gets_nothing(
 
 
 @pytest.mark.parametrize(
-    "url", ["http://localhost/", "ftp://x/", "https://", "https://u:p@host/", "https://h:99999/"]
+    "url",
+    ["http://localhost/", "ftp://x/", "https://", "https://u:p@host/", "https://h:99999/"]
+    + ["https://site..example/", f"https://{'x' * 64}.example/"],
 )
 def test_url_that_is_no_https_is_refused(url: str) -> None:
-    with pytest.raises(DoorError, match="https://"):
+    with pytest.raises(DoorError, match="expected (https://|a name or an address)|use https://"):
         Target.of(url)
 
 

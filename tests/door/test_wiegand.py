@@ -168,8 +168,10 @@ def test_person_without_a_fitting_card_is_counted_and_stops_nobody(
     assert door.tell(open=3, card=[3, 1])["error"] is None
 
 
-def test_denial_sends_nothing(chip: FakeChip, start) -> None:
-    assert start().tell(deny=1)["unsent"] == 0
+def test_denial_and_exit_button_send_nothing(chip: FakeChip, start) -> None:
+    door = start()
+    assert door.tell(deny=1)["unsent"] == 0
+    assert door.tell(exit=3)["unsent"] == 0
     time.sleep(0.1)
     assert pulses(chip) == []
 
