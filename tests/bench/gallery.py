@@ -133,12 +133,12 @@ def embedded_views(data: Path) -> list[np.ndarray]:
         crops = np.concatenate([faces.aligned(folder / f"{part}.tar") for part in ("train", "val")])
         for view, file in absent.items():
             unfinished = file.with_suffix(".part.npy")
-            np.save(unfinished, _embedded(crops, view, bundle))
+            np.save(unfinished, embedded(crops, bundle, view=view))
             unfinished.replace(file)
     return [np.load(file) for file in files]
 
 
-def _embedded(crops: np.ndarray, view: int, bundle: Bundle) -> np.ndarray:
+def embedded(crops: np.ndarray, bundle: Bundle, *, view: int = 0) -> np.ndarray:
     """Embeddings of RGB crops as they are (view 0) or of a view drawn from its number as seed."""
     artefact, random, parts = choose_artefact(bundle), np.random.default_rng(view), []
     with open_embedder(bundle, artefact, threads=os.cpu_count()) as backend:

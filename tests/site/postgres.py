@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import psycopg
@@ -22,12 +23,15 @@ _SETTINGS = {
 class Postgres:
     """A server in a folder of its own, on a Unix socket and a port of loopback.
 
-    `start` and `kill` as often as a test likes; `create` makes an empty database.
+    `start` and `kill` as often as a test likes; `create` makes an empty database. ``settings``:
+    of postgresql.conf, over this module's own.
     """
 
-    def __init__(self, folder: Path, *, durable: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, durable: bool = False, settings: Mapping[str, str] | None = None
+    ) -> None:
         self.folder, self.port = folder, _free_port()
-        self._settings = {**_SETTINGS, **({"fsync": "on"} if durable else {})}
+        self._settings = {**_SETTINGS, **({"fsync": "on"} if durable else {}), **(settings or {})}
         self._made = 0
         folder.mkdir(parents=True, exist_ok=True)
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
