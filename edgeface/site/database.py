@@ -57,16 +57,19 @@ class Database:
             The database cannot be reached, or the connection broke on the way. What the database
             says of wrong SQL or broken constraints (`psycopg.Error`) passes as it is.
         """
-        import psycopg
-        from psycopg_pool import PoolTimeout
+        with _answering(), self._pool.connection() as connection:
+            yield connection
 
-        try:
-            with self._pool.connection() as connection:
-                yield connection
-        except (psycopg.OperationalError, PoolTimeout) as error:
-            raise SiteUnavailableError(
-                f"the site's database does not answer: {_first_line(error)}"
-            ) from error
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """Lend a connection made for this and closed after it, each of whose statements is alone.
+
+        Settings and locks of the session end with it. Errors as `transaction`.
+        """
+        import psycopg
+
+        with _answering(), psycopg.connect(self.conninfo, autocommit=True) as connection:
+            yield connection
 
     def close(self) -> None:
         """Close every connection; closing twice is harmless."""
@@ -93,6 +96,19 @@ class Database:
             for name in sorted(set(known) - done):
                 connection.execute(known[name])
                 connection.execute("INSERT INTO migration (name) VALUES (%s)", (name,))
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    import psycopg
+    from psycopg_pool import PoolTimeout
+
+    try:
+        yield
+    except (psycopg.OperationalError, PoolTimeout) as error:
+        raise SiteUnavailableError(
+            f"the site's database does not answer: {_first_line(error)}"
+        ) from error
 
 
 def _migrations() -> dict[str, bytes]:

@@ -172,8 +172,13 @@ def read_templates(
         (list(found),),
     )
     for uid, data in cursor:
-        found[uid].append(np.frombuffer(data, ">f4", offset=_VECTOR_HEADER_BYTES))
+        found[uid].append(vector_row(data))
     return {uid: np.array(rows, np.float32).reshape(len(rows), dim) for uid, rows in found.items()}
+
+
+def vector_row(data: bytes) -> np.ndarray:
+    """Return the (dim,) float32 numbers of what ``vector_send`` gave."""
+    return np.frombuffer(data, ">f4", offset=_VECTOR_HEADER_BYTES).astype(np.float32)
 
 
 def require_own(connection: Connection, row: Row) -> None:

@@ -1,0 +1,245 @@
+"""``python -m tests.bench.site_million``: a site of a million people, in a real PostgreSQL.
+
+People move in, the index is built, and probes are searched by the index and exactly. What is
+exact is computed beside the database, by the kernels over every template. Prints the tables of
+docs/site-large.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from edgeface import _native
+from edgeface.gallery_person import PersonRecord
+from edgeface.site.bulk import AT_ONCE, Incoming, import_people
+from edgeface.site.database import Database
+from edgeface.site.nearest import INDEX, build_index, nearest
+from edgeface.site.people import People
+from tests.bench.gallery import CACHE, DIM, data_folder, unit
+from tests.bench.site_people import Crowd, measured_crowd, plain_crowd
+from tests.site.postgres import Postgres
+
+SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "4GB", "effective_cache_size": "6GB"}
+TIME = "2026-11-28T12:00:00Z"
+CANDIDATES = (100, 200, 400, 1000)
+EXACT_PROBES = 10
+ENROLLED = 100
+_VIEW_NOISE = 0.75  # of a view: cosine 0.8 to the template
+
+
+@dataclass
+class Exact:
+    """The best template of all that went by, for probes (Q, D): whose, and how alike."""
+
+    probes: np.ndarray
+    owner: np.ndarray = field(init=False)
+    score: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.owner = np.full(len(self.probes), -1)
+        self.score = np.full(len(self.probes), -2.0, np.float32)
+
+    def see(self, rows: np.ndarray, *, first: int) -> None:
+        """Compare rows, whose owners are numbered from ``first`` on."""
+        found, scores = (part[:, 0] for part in _native.cosine_topk_batch(rows, self.probes, 1))
+        better = scores > self.score
+        self.owner[better], self.score[better] = found[better] + first, scores[better]
+
+
+@dataclass(frozen=True)
+class Probes:
+    """Kinds of probes, each (Q, D): of the first Q people another photo, or a view; strangers."""
+
+    photo: np.ndarray
+    view: np.ndarray
+    stranger: np.ndarray
+
+    def all(self) -> np.ndarray:
+        """One kind after the other."""
+        return np.concatenate([self.photo, self.view, self.stranger])
+
+    def kinds(self) -> dict[str, slice]:
+        """Where each kind is in `all`."""
+        size = len(self.photo)
+        return {kind: slice(i * size, (i + 1) * size) for i, kind in enumerate(vars(self))}
+
+
+def make_probes(crowd: Crowd, count: int) -> Probes:
+    """Return probes of the first people of `moving_in`."""
+    people, templates = _people(crowd, 0, count)
+    noise = np.random.default_rng(4).standard_normal((count, DIM), np.float32) @ crowd.within.T
+    length = np.sqrt(np.square(crowd.within).sum())
+    return Probes(
+        crowd.photos(people, seed=3),
+        unit(templates + _VIEW_NOISE / length * noise),
+        crowd.photos(crowd.people(count, seed=5), seed=6),
+    )
+
+
+def moving_in(crowd: Crowd, count: int, *, exact: Exact) -> Iterator[Incoming]:
+    """Yield so many people, one template each; ``exact`` sees them as they go by."""
+    for first in range(0, count, AT_ONCE):
+        _, rows = _people(crowd, first, min(AT_ONCE, count - first))
+        exact.see(rows, first=first)
+        for number, row in enumerate(rows, start=first):
+            yield Incoming(PersonRecord(f"person {number}", TIME), row[None])
+
+
+def _people(crowd: Crowd, first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """People from number ``first`` on, `AT_ONCE` from one seed, and their templates."""
+    seed = 1000 + 2 * (first // AT_ONCE)
+    people = crowd.people(AT_ONCE, seed=seed)[:count]
+    return people, crowd.photos(crowd.people(AT_ONCE, seed=seed), seed=seed + 1)[:count]
+
+
+def figures(people: People, exact: Exact, kinds: dict[str, slice], *, count: int) -> list[dict]:
+    """Search all probes with each number of candidates; a row for each and each kind."""
+    uids = _uids(people.database)
+    rows = []
+    for candidates in [c for c in CANDIDATES if c <= count]:
+        for kind, where in kinds.items():
+            right, bits, times = 0, 0, []
+            for probe, owner in zip(exact.probes[where], exact.owner[where]):
+                start = time.perf_counter()
+                found = nearest(people.database, probe, count=5, candidates=candidates)
+                times.append(time.perf_counter() - start)
+                right += found[0].uid == uids[owner]
+                bits += _first_by_bits(people.database, probe, candidates) == uids[owner]
+            p50, p99 = (1000 * float(np.quantile(times, q)) for q in (0.5, 0.99))
+            total = len(times)
+            row = {"candidates": candidates, "probes": kind, "recall_bits": bits / total}
+            rows.append({**row, "recall": right / total, "p50_ms": p50, "p99_ms": p99})
+            print("|", " | ".join(_shown(value) for value in rows[-1].values()), "|", flush=True)
+    return rows
+
+
+def exact_figures(people: People, exact: Exact) -> dict:
+    """Search a few probes exactly in the database; they must find what the kernels found."""
+    uids, times = _uids(people.database), []
+    for probe, owner, score in list(zip(exact.probes, exact.owner, exact.score))[:EXACT_PROBES]:
+        start = time.perf_counter()
+        found = nearest(people.database, probe, count=5, exact=True)
+        times.append(time.perf_counter() - start)
+        assert found[0].uid == uids[owner] and abs(found[0].score - score) < 1e-6
+    return {"p50_ms": 1000 * float(np.median(times)), "probes": len(times)}
+
+
+def _first_by_bits(database: Database, probe: np.ndarray, candidates: int) -> str:
+    """Whose template the index alone names first."""
+    with database.transaction() as connection:
+        connection.execute("SELECT set_config('hnsw.ef_search', %s, true)", (str(candidates),))
+        return connection.execute(
+            "SELECT uid FROM template ORDER BY binary_quantize(embedding)::bit(512) "
+            "<~> binary_quantize(%s::vector)::bit(512) LIMIT 1",
+            (str(probe.tolist()),),
+        ).fetchone()[0]
+
+
+def _uids(database: Database) -> dict[int, str]:
+    with database.transaction() as connection:
+        found = connection.execute("SELECT name, uid FROM person")
+        return {int(name.split()[1]): uid for name, uid in found if name.startswith("person ")}
+
+
+def sizes(database: Database) -> dict[str, int]:
+    """Bytes on the disk by what they are for."""
+    queries = {
+        "templates": "pg_table_size('template')",
+        "index of their bits": f"pg_relation_size('{INDEX}')",
+        "other indexes of templates": f"pg_indexes_size('template') - pg_relation_size('{INDEX}')",
+        "people and their indexes": "pg_total_relation_size('person')",
+        "who changed what": "pg_total_relation_size('person_change')",
+        "the whole database": "pg_database_size(current_database())",
+    }
+    with database.transaction() as connection:
+        return {
+            what: connection.execute(f"SELECT {query}").fetchone()[0]
+            for what, query in queries.items()
+        }
+
+
+def enrol_rate(people: People, crowd: Crowd, *, label: str) -> float:
+    """People per second who are enrolled one by one, each in a transaction of its own."""
+    rows = crowd.photos(crowd.people(ENROLLED, seed=7), seed=8)
+    start = time.perf_counter()
+    for number, row in enumerate(rows):
+        people.enrol(f"{label} {number}", row[None], by="user:bench")
+    return ENROLLED / (time.perf_counter() - start)
+
+
+def measure(server: Postgres, crowd: Crowd, *, count: int, probes: int) -> dict:
+    """Do all of it; return the figures."""
+    made = make_probes(crowd, probes)
+    exact = Exact(made.all())
+    with Database(server.create()) as database:
+        people = People(database, model_id="bench", dim=DIM)
+        seconds = _timed(
+            lambda: import_people(people, moving_in(crowd, count, exact=exact), by="user:bench")
+        )
+        found = {"people": count, "import_s": seconds, "import_per_s": count / seconds}
+        _say(found)
+        found["index_s"] = _timed(lambda: build_index(database, memory_mb=2048, workers=1))
+        _say(found)
+        with database.session() as connection:
+            connection.execute("ANALYZE")
+        found["bytes"] = sizes(database)
+        _say(found)
+        found["owner_found"] = {
+            kind: float(np.mean(exact.owner[where] == np.arange(probes)))
+            for kind, where in made.kinds().items()
+        }
+        found["searches"] = figures(people, exact, made.kinds(), count=count)
+        found["exact"] = exact_figures(people, exact)
+        found["enrol_per_s"] = {"with index": enrol_rate(people, crowd, label="indexed")}
+        with database.session() as connection:
+            connection.execute(f"DROP INDEX {INDEX}")
+        found["enrol_per_s"]["without"] = enrol_rate(people, crowd, label="plain")
+        return found
+
+
+def _timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _say(found: dict) -> None:
+    print(json.dumps(found), flush=True)
+
+
+def _shown(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def main() -> None:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--people", type=int, default=1_000_000)
+    parser.add_argument("--probes", type=int, default=200, help="of each of three kinds")
+    parser.add_argument("--folder", type=Path, default=CACHE / "site_million")
+    asked = parser.parse_args()
+    data = data_folder()
+    crowd, likeness = measured_crowd(data) if data else (plain_crowd(), None)
+    print(likeness, flush=True)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    server = Postgres(asked.folder, settings=SETTINGS)
+    server.start()
+    try:
+        found = measure(server, crowd, count=asked.people, probes=asked.probes)
+        (CACHE / f"site_{asked.people}.json").write_text(json.dumps(found, indent=1))
+        print(json.dumps(found, indent=1))
+    finally:
+        server.stop()
+        shutil.rmtree(asked.folder)
+
+
+if __name__ == "__main__":
+    main()
