@@ -12,7 +12,7 @@ RKNN_PYTHON ?= python3.11
 rknn_pip = $(RKNN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 native := $(wildcard csrc/*.* csrc/*/*.*) CMakeLists.txt setup.py pyproject.toml VERSION
 
-.PHONY: help setup demo test lint bench bench-peers performance sanitize arm-report arm-test emulated-boards rknn-env rknn-test litert-env litert-test system-packages wheels wheels-test audit-kills gallery-kills site-kills door-sequences security fuzz
+.PHONY: help setup demo test lint bench bench-peers performance sanitize arm-report arm-test emulated-boards rknn-env rknn-test litert-env litert-test system-packages wheels wheels-test audit-kills gallery-kills site-kills door-sequences security fuzz site-million
 
 help:
 	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | bench-peers | performance | sanitize | arm-report | arm-test | emulated-boards | rknn-env | rknn-test | litert-env | litert-test | wheels | wheels-test | audit-kills | gallery-kills | site-kills | door-sequences | security | fuzz"
@@ -71,6 +71,10 @@ site-kills: $(VENV)/.edgeface-test
 # 12 000 random days at random doors through the decision engine: docs/decision-engine.md.
 door-sequences: $(VENV)/.edgeface-test
 	$(python) -m pytest $(PYTEST_ARGS) -s -m door_sequences tests/door
+
+# A million people in a real PostgreSQL: docs/site-large.md. An hour and 8 GB of disk.
+site-million: $(VENV)/.edgeface-test
+	$(python) -m tests.bench.site_million
 
 # Google's converter for TFLite of imported networks, in an environment of its own: 2.1 GB, minutes.
 litert-env: $(LITERT_VENV)/.litert

@@ -68,12 +68,13 @@ def measured_crowd(data: Path) -> tuple[Crowd, Likeness]:
 
 
 def plain_crowd(*, cosine: float = 0.5) -> Crowd:
-    """Return a crowd without data: every direction alike, photos of one person at ``cosine``."""
-    spread = np.float32((1 / cosine - 1) ** 0.5)
-    # Half of the variance lies in 64 directions: embeddings are not of full rank either.
+    """Return a crowd made without data; two photos of one of its people are at ``cosine``.
+
+    Nine tenths of the variance lie in 64 directions, which are no axes: embeddings are so too.
+    """
     scale = np.where(np.arange(DIM) < 64, 8, 1).astype(np.float32)
-    scale /= np.linalg.norm(scale)
-    return Crowd(np.zeros(DIM, np.float32), np.diag(scale), np.diag(spread * scale))
+    turned = np.linalg.qr(_normal(DIM, 0))[0] * (scale / np.linalg.norm(scale))
+    return Crowd(np.zeros(DIM, np.float32), turned, np.float32((1 / cosine - 1) ** 0.5) * turned)
 
 
 def _embed(data: Path, bundle: Bundle, file: Path) -> None:
@@ -97,9 +98,7 @@ def _crowd(named: np.ndarray, owners: np.ndarray, photos: np.ndarray) -> Crowd:
     return Crowd(mean.astype(np.float32), _factor(total - within), _factor(within))
 
 
-def _likeness(
-    crowd: Crowd, named: np.ndarray, owners: np.ndarray, photos: np.ndarray
-) -> Likeness:
+def _likeness(crowd: Crowd, named: np.ndarray, owners: np.ndarray, photos: np.ndarray) -> Likeness:
     made_people = crowd.people(len(photos), seed=1)
     made = crowd.photos(made_people, seed=2)
     real, drawn = (_off_diagonal(rows) for rows in (photos, made))

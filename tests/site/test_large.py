@@ -1,0 +1,51 @@
+"""A site of 20 000 people: the index finds whom an exact search finds. `make site-million`: more."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgeface.site.bulk import import_people
+from edgeface.site.database import Database
+from edgeface.site.nearest import build_index, nearest
+from edgeface.site.people import People
+from tests.bench.site_million import DIM, Exact, make_probes, moving_in
+from tests.bench.site_people import plain_crowd
+
+PEOPLE, PROBES = 20_000, 40
+
+
+@pytest.fixture(scope="module")
+def large(postgres, migrated):
+    """The people, what is exact of probes of each kind, and where each kind is."""
+    made = postgres.create(like=migrated)
+    with Database(made, most=2) as database:
+        people, crowd = People(database, model_id="large", dim=DIM), plain_crowd()
+        probes = make_probes(crowd, PROBES)
+        exact = Exact(probes.all())
+        import_people(people, moving_in(crowd, PEOPLE, exact=exact), by="user:anna")
+        build_index(database, workers=1)
+        yield people, exact, probes.kinds()
+    postgres.drop(made)
+
+
+def test_index_finds_whom_an_exact_search_finds_and_never_in_another_order(large):
+    people, exact, kinds = large
+    same = []
+    for probe, best in zip(exact.probes, exact.score):
+        found = nearest(people.database, probe, count=5)
+        scores = [one.score for one in found]
+        assert scores == sorted(scores, reverse=True)
+        assert scores[0] <= best + 1e-6  # nobody is more alike than the most alike
+        assert people.templates(found[0].uid)[0] @ probe == pytest.approx(scores[0], abs=1e-6)
+        same.append(scores[0] == pytest.approx(best, abs=1e-6))
+    assert np.mean(same[kinds["view"]]) == 1
+    # Far apart in every direction, photos are as alike as strangers are: the hardest there is.
+    assert np.mean(same) > 0.8
+
+
+def test_exact_search_in_the_database_is_the_kernels(large):
+    people, exact, _ = large
+    for probe, best in zip(exact.probes[::30], exact.score[::30]):
+        (found,) = nearest(people.database, probe, count=1, exact=True)
+        assert found.score == pytest.approx(best, abs=1e-6)
