@@ -36,8 +36,8 @@ CREATE TEMPORARY TABLE incoming_template (
 ) ON COMMIT DROP;
 """
 _PERSON = (
-    "COPY incoming (number, uid, name, sort_key, enrolled_at, consent_at, expires_at, groups, card, "
-    "blocked) FROM STDIN (FORMAT BINARY)"
+    "COPY incoming (number, uid, name, sort_key, enrolled_at, consent_at, expires_at, groups, "
+    "card, blocked) FROM STDIN (FORMAT BINARY)"
 )
 _PERSON_TYPES = (
     *("int4", "text", "text", "text", "text", "text", "text"),

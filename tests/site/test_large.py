@@ -1,4 +1,4 @@
-"""A site of 20 000 people: the index finds whom an exact search finds. `make site-million`: more."""
+"""A site of 20 000 people: the index finds whom an exact search finds; `make site-million`."""
 
 from __future__ import annotations
 
