@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,10 +56,12 @@ class Served:
 
     def user(self, name: str) -> httpx.Client:
         """A browser in which somebody is logged in, sending what its pages send."""
+        with self.client() as entering:
+            answer = entering.post("/session", json=self.login(name))
+            assert answer.status_code == 201, answer.text
         client = self.client(Origin=self.url)
-        answer = client.post("/session", json=self.login(name))
-        assert answer.status_code == 201, answer.text
         client.headers["X-CSRF-Token"] = answer.json()["csrf"]
+        client.cookies = entering.cookies
         return client
 
     def token(self, *scopes: str) -> httpx.Client:
@@ -99,3 +101,13 @@ def serve(folder: Path, conninfo: str) -> Iterator[Served]:
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as found:
         return found.getsockname()[1]
+
+
+def wait_until(holds: Callable[[], bool], *, limit_s: float = 15.0) -> bool:
+    """Whether something came true in time."""
+    ends = time.monotonic() + limit_s
+    while not holds():
+        if time.monotonic() > ends:
+            return False
+        time.sleep(0.05)
+    return True
