@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from edgeface.errors import SiteForbiddenError
-from edgeface.gallery_person import to_datetime
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class LivePictures:
         self._arrived: dict[str, asyncio.Event] = {}
         self._numbers = 0
 
-    def put(self, door: str, jpeg: bytes, *, until: str | None) -> None:
+    def put(self, door: str, jpeg: bytes, *, until: datetime | None) -> None:
         """Keep a picture until then (`Doors.live_until`); the one before is gone.
 
         Raises
@@ -39,7 +38,7 @@ class LivePictures:
             self.drop(door)
             raise SiteForbiddenError(f"nobody asked for live pictures of {door} now: send none")
         self._numbers += 1
-        self._pictures[door] = held = Picture(self._numbers, jpeg, to_datetime(until))
+        self._pictures[door] = held = Picture(self._numbers, jpeg, until)
         left_s = (held.until - datetime.now(timezone.utc)).total_seconds()
         asyncio.get_running_loop().call_later(left_s + 0.01, self._drop_old, door)
         self._arrived.pop(door, asyncio.Event()).set()

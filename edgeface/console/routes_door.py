@@ -13,6 +13,7 @@ from edgeface.console.permissions import API
 from edgeface.console.security import SiteRoute, site_of, who
 from edgeface.site import wire
 from edgeface.site.changes import has_news
+from edgeface.site.events_arrival import Notice
 from edgeface.site.site import Site
 
 router = APIRouter(prefix=API, route_class=SiteRoute, tags=["door"])
@@ -108,7 +109,8 @@ def _edit(site: Site, door: str, message: dict[str, Any]) -> dict[str, Any]:
         about = edited.get("uid") or message.get("uid") or "somebody new"
         fields = ", ".join(edited["conflicts"])
         detail = f"{message['kind']} of {about}: {edited['outcome']}; {fields or edited['text']}"
-        site.events.notice(door, "collision", detail, mark=f"edit {message['edit_id']}")
+        mark = f"edit {message['edit_id']}"
+        site.events.notice(Notice(door, "collision", detail, mark))
     return edited
 
 

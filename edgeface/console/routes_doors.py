@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
@@ -69,9 +70,9 @@ class DoorAnswer(Form):
 
 
 class LiveAnswer(Form):
-    """Until when the door sends its picture."""
+    """Until when the door sends its picture; null: it does not."""
 
-    until: str
+    until: datetime | None
 
 
 @router.get("/doors")
@@ -111,11 +112,10 @@ def set_groups(door: Door, change: DoorGroups, request: Request) -> None:
 @router.post("/doors/{door}/live")
 def ask_live(door: Door, wish: LiveWish, request: Request) -> LiveAnswer:
     """Ask for a door's live picture for some minutes."""
-    until = site_of(request).doors.ask_live(
-        door, minutes=wish.minutes, reason=wish.reason, by=who(request).by
-    )
+    doors = site_of(request).doors
+    doors.ask_live(door, minutes=wish.minutes, reason=wish.reason, by=who(request).by)
     request.state.detail = f"{door}, {wish.minutes} min: {wish.reason}"
-    return LiveAnswer(until=until)
+    return LiveAnswer(until=doors.live_until(door))
 
 
 @router.get("/doors/{door}/live", response_class=StreamingResponse)

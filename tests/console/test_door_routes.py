@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from edgeface.site import wire
+from edgeface.site.events_arrival import Notice
 from tests.console.serving import Served
 
 STATUS = {
@@ -172,7 +173,7 @@ def test_live_picture_flows_only_while_somebody_asked(served: Served, door, oper
     assert served.site.acts.find(limit=1)[0]["detail"] == "front, 1 min: a delivery"
     assert caught_up(door)["live_until"] is not None
     got = b""
-    with operator.stream("GET", "/doors/front/live") as stream:
+    with operator.stream("GET", "/doors/front/live", timeout=5) as stream:
         assert stream.headers["content-type"].startswith("multipart/x-mixed-replace")
         for number, part in enumerate(_sending(door, stream, jpeg)):
             got += part
@@ -219,7 +220,7 @@ def test_events_come_as_they_happen_and_go_on_where_they_were_left(served: Serve
 
     def follow(headers: dict[str, str], wanted: int) -> list[dict]:
         found = []
-        with operator.stream("GET", "/events/stream", headers=headers) as stream:
+        with operator.stream("GET", "/events/stream", headers=headers, timeout=20) as stream:
             ids.append(None)
             for line in stream.iter_lines():
                 if line.startswith("data:"):
@@ -233,7 +234,7 @@ def test_events_come_as_they_happen_and_go_on_where_they_were_left(served: Serve
             time.sleep(0.05)
         time.sleep(0.3)
         for number in range(2):
-            served.site.events.notice("front", "gap", f"event {number}", mark=uuid4().hex)
+            served.site.events.notice(Notice("front", "gap", f"event {number}", uuid4().hex))
 
     threading.Thread(target=happen).start()
     live = follow({}, 2)
