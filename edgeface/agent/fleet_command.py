@@ -1,0 +1,45 @@
+"""Running a program of this machine's owner, as agent.toml names it; no shell."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+
+from edgeface.errors import SiteError
+
+_TEXT_LIMIT = 300
+
+
+def run(command: Sequence[str], *, limit_s: float) -> str:
+    """Run a command to its end and return what it printed.
+
+    Raises
+    ------
+    SiteError
+        It could not be run, took longer than the limit (it is killed then, with all it started),
+        or did not end with 0; the text has the last line that it printed.
+    """
+    try:
+        process = subprocess.Popen(
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise SiteError(f"{command[0]} cannot be run: {error.strerror}") from error
+    with process:
+        try:
+            printed, told = process.communicate(timeout=limit_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise SiteError(f"{command[0]} did not end within {limit_s:g} s") from None
+    if process.returncode:
+        last = (told.strip() or printed.strip() or "no text").splitlines()[-1]
+        raise SiteError(f"{last[:_TEXT_LIMIT]} ({command[0]} ended with {process.returncode})")
+    return printed

@@ -1,0 +1,108 @@
+"""The files that are rolled out: looked at, and kept in a folder under their SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeface.door.config import SCHEMA, read_config
+from edgeface.errors import BoardError, DoorError, SiteError
+from edgeface.kit_archive import read_kit_facts
+from edgeface.toml import read_toml
+
+
+@dataclass(frozen=True)
+class RolloutFile:
+    """A file that is kept.
+
+    Attributes
+    ----------
+    sha256
+        Of its bytes, in hex.
+    bytes
+        Its size.
+    label
+        What it is, for people.
+    """
+
+    sha256: str
+    bytes: int
+    label: str
+
+
+def keep_file(kind: str, file: Path, *, doors: Sequence[str], folder: Path) -> RolloutFile:
+    """Look at a file of a kind and copy it into a folder, on the disk when this returns.
+
+    Raises
+    ------
+    SiteError
+        It is no kit, or no configuration for these doors, or cannot be read or kept.
+    """
+    label = _kit_label(file) if kind == "kit" else _config_label(file, doors)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, new = tempfile.mkstemp(dir=folder, prefix=".new-")
+        os.close(handle)
+        shutil.copyfile(file, new)
+        digest = file_sha256(Path(new))
+        os.replace(new, folder / digest)
+        _sync(folder)
+    except OSError as error:
+        raise SiteError(f"{file.name} cannot be kept in {folder}: {error.strerror}") from error
+    return RolloutFile(digest, (folder / digest).stat().st_size, label)
+
+
+def forget_files(folder: Path, *, but: Collection[str]) -> None:
+    """Delete the files that are kept, but those of these SHA-256."""
+    for file in folder.iterdir() if folder.is_dir() else ():
+        if file.name not in but:
+            file.unlink()
+
+
+def file_sha256(file: Path) -> str:
+    """Return a file's SHA-256, in hex; the file is on the disk when this returns."""
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        for block in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(block)
+        os.fsync(stream.fileno())
+    return digest.hexdigest()
+
+
+def _kit_label(file: Path) -> str:
+    facts = read_kit_facts(file)
+    return f"kit {facts.name}: edgeface {facts.version} for {facts.board}"
+
+
+def _config_label(file: Path, doors: Sequence[str]) -> str:
+    """Check a whole door.toml, or tables and keys for each door's own, and say which it is."""
+    try:
+        tables = read_toml(file)
+        if tables and "name" in tables:
+            name = read_config(file).name
+            if list(doors) != [name]:
+                raise SiteError(
+                    f"{file.name} is the whole door.toml of {name}, found doors "
+                    f"{', '.join(doors)}: leave name out to change the same keys at several doors"
+                )
+            return f"door.toml of {name}"
+    except (BoardError, DoorError) as error:
+        raise SiteError(str(error)) from error
+    unknown = sorted(set(tables or {}) - set(SCHEMA["properties"]))
+    if not tables or unknown:
+        found = unknown[0] if unknown else "nothing"
+        raise SiteError(f"{file.name} holds {found}: expected tables of a door.toml")
+    return f"door.toml: {', '.join(sorted(tables))}"
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
