@@ -12,11 +12,17 @@ from edgeface.errors import SiteError
 _TEXT_LIMIT = 300
 
 
+class KilledError(Exception):
+    """Somebody killed the program: it may have done all of it, or a part. Look, and try again."""
+
+
 def run(command: Sequence[str], *, limit_s: float) -> str:
     """Run a command to its end and return what it printed.
 
     Raises
     ------
+    KilledError
+        It was ended by a signal, as all are when this machine stops.
     SiteError
         It could not be run, took longer than the limit (it is killed then, with all it started),
         or did not end with 0; the text has the last line that it printed.
@@ -39,6 +45,8 @@ def run(command: Sequence[str], *, limit_s: float) -> str:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             raise SiteError(f"{command[0]} did not end within {limit_s:g} s") from None
+    if process.returncode < 0:
+        raise KilledError(f"{command[0]} was ended by signal {-process.returncode}")
     if process.returncode:
         last = (told.strip() or printed.strip() or "no text").splitlines()[-1]
         raise SiteError(f"{last[:_TEXT_LIMIT]} ({command[0]} ended with {process.returncode})")

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Callable
 
-from edgeface.errors import SiteError
+from edgeface.errors import SiteError, SiteUnavailableError
 from edgeface.site.wire_task import file_path
 
 Fetch = Callable[[str, int], AbstractContextManager[http.client.HTTPResponse]]
@@ -19,10 +19,6 @@ Fetch = Callable[[str, int], AbstractContextManager[http.client.HTTPResponse]]
 
 RESERVE_BYTES = 32 << 20
 _BLOCK = 1 << 18
-
-
-class CutOff(Exception):
-    """The file did not come whole: try again later, what came is kept."""
 
 
 def fetch_file(task: Mapping[str, Any], *, folder: Path, fetch: Fetch, copies: int) -> Path:
@@ -35,7 +31,7 @@ def fetch_file(task: Mapping[str, Any], *, folder: Path, fetch: Fetch, copies: i
 
     Raises
     ------
-    CutOff
+    SiteUnavailableError
         The site does not answer, or the answer ended too early.
     SiteError
         There is no room, or what the site sent is not what the task says.
@@ -54,7 +50,9 @@ def fetch_file(task: Mapping[str, Any], *, folder: Path, fetch: Fetch, copies: i
             _append(stream, task, fetch=fetch)
             os.fsync(stream.fileno())
     except (OSError, http.client.HTTPException) as error:
-        raise CutOff(f"fetching was cut off: {error or type(error).__name__}") from error
+        raise SiteUnavailableError(
+            f"fetching was cut off: {error or type(error).__name__}"
+        ) from error
     _check(part, task)
     os.rename(part, whole)
     return whole
@@ -80,14 +78,14 @@ def _append(stream: Any, task: Mapping[str, Any], *, fetch: Fetch) -> None:
             stream.truncate(0)
             there = 0
         elif answer.status != 206:
-            raise CutOff(f"the site answered {answer.status} for the file")
+            raise SiteUnavailableError(f"the site answered {answer.status} for the file")
         for block in iter(lambda: answer.read(_BLOCK), b""):
             there += len(block)
             if there > task["bytes"]:
                 break
             stream.write(block)
     if there < task["bytes"]:
-        raise CutOff(f"{there} of {task['bytes']} bytes came")
+        raise SiteUnavailableError(f"{there} of {task['bytes']} bytes came")
 
 
 def _check(part: Path, task: Mapping[str, Any]) -> None:

@@ -83,9 +83,9 @@ class FleetSettings:
 
     @classmethod
     def from_settings(
-        cls, table: Mapping[str, Any], *, base: Path, door_config: Path
+        cls, table: Mapping[str, Any] | None, *, base: Path, door_config: Path
     ) -> FleetSettings:
-        """Check the table; nothing is opened.
+        """Check the table; nothing is opened. None, no table: this door takes no roll-out.
 
         Parameters
         ----------
@@ -97,6 +97,8 @@ class FleetSettings:
         SiteError
             Something is unknown or out of range.
         """
+        if table is None:
+            return cls(folder=base / "fleet", door_config=door_config, kinds=())
         problem = first_problem(dict(table), FLEET_SETTINGS)
         if problem:
             raise SiteError(f"table [fleet]: {problem}; correct it in agent.toml")

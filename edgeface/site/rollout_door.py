@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from edgeface.errors import SiteError
 from edgeface.site.wire import checked
-from edgeface.site.wire_task import TASK_REPORT, worse
+from edgeface.site.wire_task import TASK_REPORT, slower, worse
 
 OPEN = ("working", "watched", "going back")
 SILENCE_S = 60.0
@@ -113,7 +112,7 @@ class RolloutDoor:
     def _watched(
         self, status: Mapping[str, Any], *, limits: Limits, now: datetime, silent: bool
     ) -> RolloutDoor:
-        problem = worse(self.before, status)
+        problem = worse(self.before, status) or slower(self.before, status)
         if problem:
             since = self.bad_since or now
             if (now - since).total_seconds() >= GRACE_S:
@@ -128,9 +127,7 @@ class RolloutDoor:
         return self.told_at is None or (now - self.told_at).total_seconds() > SILENCE_S
 
     def _to(self, state: str, text: str, now: datetime) -> RolloutDoor:
-        return replace(
-            self, state=state, text=text, began_at=now, good_since=None, bad_since=None
-        )
+        return replace(self, state=state, text=text, began_at=now, good_since=None, bad_since=None)
 
 
 def _report(status: Mapping[str, Any], *, rollout: int) -> Mapping[str, Any]:

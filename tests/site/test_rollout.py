@@ -1,4 +1,4 @@
-"""Roll-outs as the site sees them: one door after another, healthy before the next, stop at once."""
+"""Roll-outs as the site sees them: one door after another, each healthy before the next begins."""
 
 from __future__ import annotations
 
@@ -107,7 +107,10 @@ def test_doors_take_it_one_after_another_and_the_roll_out_is_done(site, change):
         assert site.states()[1 + at] == "done"
     assert site.states() == ["done"] * 4
     steps = [(step.door, step.text) for step in site.rollouts.get(number).steps]
-    assert ("front", "working: checking") in steps and steps[-1] == (None, "done: every door has it")
+    assert ("front", "working: checking") in steps and steps[-1] == (
+        None,
+        "done: every door has it",
+    )
 
 
 def test_step_that_fails_stops_the_roll_out_at_once(site, change):
