@@ -10,6 +10,7 @@ LAYERS = [
         "secret_file",
         "toml",
         "_imageheader",
+        "kit_archive",
         "_reference",
         "_reference_head",
         "_native",
@@ -78,13 +79,14 @@ ONLY = {
     "signature": ["errors"],
     "gallery*": ["errors", "schema", "secret_file", "container", "_native", "index", "gallery_*"],
     "index*": ["errors", "schema", "container", "_native", "index_*"],
-    "site.wire": ["errors", "schema"],
+    "site.wire*": ["errors", "schema"],
     "client": ["errors"],  # for programs of others: nothing but the standard library
     # On a board: no database, no web server.
     "agent*": [
         *("errors", "schema", "secret_file", "toml", "container", "board", "board_*"),
         *("configured", "bundle"),
         *("gallery", "gallery_*", "face", "pipeline", "door.*", "agent", "agent.*", "site.wire"),
+        *("site.wire_*", "kit_archive"),
     ],
 }
 # What a module of edgeface may import at its top, besides the standard library.
@@ -104,7 +106,7 @@ LAZY_PACKAGES = {
     "door.relay*": {"gpiod"},
     "door.mqtt*": {"paho"},
     "door.osdp*": {"osdp", "osdp_sys"},
-    "agent*": {"paho"},
+    "agent*": {"paho", "tomlkit"},
     "site.*": {"argon2", "cryptography", "paho", "psycopg", "psycopg_pool", "pyotp", "scipy"},
     "console*": {"segno"},
     "cli_site": {"segno"},

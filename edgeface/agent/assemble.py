@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from edgeface.agent.agent import Agent
 from edgeface.agent.config import AgentConfig
+from edgeface.agent.fleet import Fleet
+from edgeface.agent.fleet_settings import FleetSettings
 from edgeface.agent.link import SiteLink, read_token
 from edgeface.agent.part import Part
 from edgeface.agent.part_log import LogPart
 from edgeface.agent.replica import Replica
 from edgeface.agent.rules_file import RulesFile
 from edgeface.agent.ship import Shipper
-from edgeface.agent.status import DoorStatus
+from edgeface.agent.status import DoorStatus, ask_window
 from edgeface.bundle import Bundle
 from edgeface.configured import open_bundle
 from edgeface.door.clock import Clock
@@ -55,6 +58,7 @@ def open_agent(config: AgentConfig) -> Agent:
 
 
 def _parts(config: AgentConfig, agent: Agent) -> Iterator[Part]:
+    yield _fleet(config)
     if "mqtt" in config.tables:
         yield LogPart(
             Shipper.from_settings(
@@ -73,6 +77,22 @@ def new_link(config: AgentConfig) -> SiteLink:
         ca_file=config.file("ca_file"),
         token=lambda: read_token(config.token_file),
     )
+
+
+def _fleet(config: AgentConfig) -> Fleet:
+    folder = config.file("state", "state") / "fleet"
+    settings = FleetSettings.from_settings(
+        config.tables.get("fleet"), folder=folder, door_config=config.door.path
+    )
+    return Fleet(settings, link=new_link(config), health=partial(_health, _window(config)))
+
+
+def _health(window: Path | None) -> dict[str, Any] | None:
+    """Return how the running door says that it is; None where it says nothing."""
+    try:
+        return None if window is None else {"faults": {}, **ask_window(window)}
+    except SiteError:
+        return None
 
 
 def _open_replica(config: AgentConfig, bundle: Bundle) -> Replica:

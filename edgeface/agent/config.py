@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeface.agent import ship
+from edgeface.agent.fleet_settings import FLEET_SETTINGS
 from edgeface.door.config import DoorConfig, read_config
 from edgeface.errors import BoardError, DoorError, SiteError
 from edgeface.schema import first_problem
@@ -49,6 +50,7 @@ SCHEMA: dict[str, Any] = {
         },
         "mqtt": ship.SETTINGS,
         "window": _WINDOW,
+        "fleet": FLEET_SETTINGS,
     },
 }
 

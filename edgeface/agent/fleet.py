@@ -15,10 +15,12 @@ from uuid import uuid4
 
 from edgeface.agent.fleet_command import KilledError, run
 from edgeface.agent.fleet_config import ConfigStep
-from edgeface.agent.fleet_fetch import Fetch, fetch_file
+from edgeface.agent.fleet_fetch import fetch_file
 from edgeface.agent.fleet_kit import KitStep
 from edgeface.agent.fleet_settings import FleetSettings
 from edgeface.agent.fleet_state import FleetState, read_state, write_state
+from edgeface.agent.link import SiteLink
+from edgeface.agent.part import Part
 from edgeface.errors import SiteError, SiteUnavailableError
 from edgeface.site.wire import checked
 from edgeface.site.wire_task import TASK, worse
@@ -31,8 +33,8 @@ _ASK_S = 1.0
 _STEPS = {"kit": KitStep, "config": ConfigStep}
 
 
-class Fleet:
-    """A thread that does what the site's roll-outs ask of this door. `start` and `close` it.
+class Fleet(Part):
+    """The part of an agent that does what the site's roll-outs ask of this door.
 
     Killed at any moment, it goes on from its state file: every phase may be done twice.
 
@@ -40,21 +42,23 @@ class Fleet:
     ----------
     settings
         Of agent.toml.
-    fetch
-        Asks the site for a file.
+    link
+        To the site; its own.
     health
-        Returns the door's status as `edgeface.site.wire.STATUS`, or None where the door does
-        not answer.
+        Returns the running door's status, with ``faults`` as in `edgeface.site.wire.STATUS`, or
+        None where it does not answer.
     """
+
+    name = "fleet"
 
     def __init__(
         self,
         settings: FleetSettings,
         *,
-        fetch: Fetch,
+        link: SiteLink,
         health: Callable[[], Mapping[str, Any] | None],
     ) -> None:
-        self._settings, self._fetch, self._health = settings, fetch, health
+        self._settings, self._link, self._health = settings, link, health
         self._path = settings.folder / "state.json"
         self._state = read_state(self._path)
         self._life = uuid4().hex
@@ -63,7 +67,7 @@ class Fleet:
         self._changed, self._ended = threading.Condition(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="fleet", daemon=True)
         self._phases = {
-            "fetch": self._take,
+            "fetch": self._fetch,
             "apply": self._apply,
             "settle": self._settle,
             "renew": self._renew,
@@ -80,29 +84,31 @@ class Fleet:
         The state file says where the next process goes on.
         """
         self._ended.set()
+        self._link.cut()
         with self._changed:
             self._changed.notify_all()
         if self._thread.is_alive():
             self._thread.join(1.0)
 
-    def offer(self, task: Any) -> None:
-        """Take what the site asks for now, None for nothing.
+    def take(self, answer: Mapping[str, Any]) -> None:
+        """Hear ``task``, what the site asks for now; None for nothing.
 
         Raises
         ------
         SiteError
             It is no task; nothing changes.
         """
+        task = answer["task"]
         if task is not None:
             checked(task, TASK, what="task")
         with self._changed:
             self._offered, self._asked = task, True
             self._changed.notify_all()
 
-    def report(self) -> dict[str, Any] | None:
-        """Return ``task`` of the status that the site is told."""
+    def status(self) -> dict[str, Any]:
+        """Return ``task``: what becomes of the newest step."""
         state = self._state
-        return None if state is None else state.report()
+        return {} if state is None else {"task": state.report()}
 
     def _run(self) -> None:
         while not self._ended.is_set():
@@ -154,12 +160,12 @@ class Fleet:
             return FleetState(task, "back", "going back", notes=self._state.notes)
         return FleetState(task, "failed", "nothing of this roll-out is known here")
 
-    def _take(self) -> None:
+    def _fetch(self) -> None:
         """Fetch the file, and note how all is before anything changes."""
         state, step = self._state, self._step()
         try:
             file = fetch_file(
-                state.task, folder=self._settings.folder, fetch=self._fetch, copies=step.copies
+                state.task, folder=self._settings.folder, link=self._link, copies=step.copies
             )
             before = self._health()
             if before is None:

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import os
 import shutil
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Callable
+from typing import IO, Any
 
+from edgeface.agent.link import SiteLink
 from edgeface.errors import SiteError, SiteUnavailableError
 from edgeface.site.wire_task import file_path
 
-Fetch = Callable[[str, int], AbstractContextManager[http.client.HTTPResponse]]
-"""Asks the site for a path, with ``Range: bytes=N-`` where N is not 0; closes the answer."""
-
 RESERVE_BYTES = 32 << 20
 _BLOCK = 1 << 18
+_REQUEST_S = 300.0  # then it is cut, and goes on in another one
 
 
-def fetch_file(task: Mapping[str, Any], *, folder: Path, fetch: Fetch, copies: int) -> Path:
+def fetch_file(task: Mapping[str, Any], *, folder: Path, link: SiteLink, copies: int) -> Path:
     """Return a task's file in a folder, whole and checked.
 
     Parameters
@@ -32,7 +29,7 @@ def fetch_file(task: Mapping[str, Any], *, folder: Path, fetch: Fetch, copies: i
     Raises
     ------
     SiteUnavailableError
-        The site does not answer, or the answer ended too early.
+        The site does not answer, or the answer ended too early: what came is kept.
     SiteError
         There is no room, or what the site sent is not what the task says.
     """
@@ -45,14 +42,12 @@ def fetch_file(task: Mapping[str, Any], *, folder: Path, fetch: Fetch, copies: i
             other.unlink()
     there = part.stat().st_size if part.exists() else 0
     refuse_full(folder, need=copies * task["bytes"] - there)
-    try:
-        with part.open("ab") as stream:
-            _append(stream, task, fetch=fetch)
+    with part.open("ab") as stream:
+        try:
+            _append(stream, task, link=link)
+        finally:
+            stream.flush()
             os.fsync(stream.fileno())
-    except (OSError, http.client.HTTPException) as error:
-        raise SiteUnavailableError(
-            f"fetching was cut off: {error or type(error).__name__}"
-        ) from error
     _check(part, task)
     os.rename(part, whole)
     return whole
@@ -68,22 +63,19 @@ def refuse_full(folder: Path, *, need: int) -> None:
         )
 
 
-def _append(stream: Any, task: Mapping[str, Any], *, fetch: Fetch) -> None:
-    stream.seek(0, os.SEEK_END)
-    there = stream.tell()
+def _append(stream: IO[bytes], task: Mapping[str, Any], *, link: SiteLink) -> None:
+    there = stream.seek(0, os.SEEK_END)
     if there >= task["bytes"]:
         return
-    with fetch(file_path(task["rollout"]), there) as answer:
-        if answer.status == 200:  # the whole of it, whatever was asked
-            stream.truncate(0)
-            there = 0
-        elif answer.status != 206:
-            raise SiteUnavailableError(f"the site answered {answer.status} for the file")
+    headers = {"Range": f"bytes={there}-"} if there else {}
+    path = file_path(task["rollout"])
+    with link.opened("GET", path, headers=headers, timeout_s=_REQUEST_S) as answer:
+        if answer.status != 206:  # the whole of it, whatever was asked
+            there = stream.truncate(0)
         for block in iter(lambda: answer.read(_BLOCK), b""):
-            there += len(block)
+            there += stream.write(block)
             if there > task["bytes"]:
                 break
-            stream.write(block)
     if there < task["bytes"]:
         raise SiteUnavailableError(f"{there} of {task['bytes']} bytes came")
 

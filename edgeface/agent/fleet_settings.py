@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,6 @@ FLEET_SETTINGS: dict[str, Any] = {
             "items": {"enum": ["kit", "config"]},
             "description": "what this door takes of roll-outs; both",
         },
-        "folder": {**_PATH, "description": "for files on their way; fleet, beside agent.toml"},
         "slot_tool": {
             **_COMMAND,
             "description": "edgeface-slot; python3 -I /opt/edgeface/bin/edgeface-slot",
@@ -57,10 +56,12 @@ FLEET_SETTINGS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class FleetSettings:
-    """What table [fleet] says, with paths resolved.
+    """What table [fleet] says.
 
     Attributes
     ----------
+    folder
+        For files on their way, and for how far a step is; made when missing.
     door_config
         The door.toml of this door.
     """
@@ -83,14 +84,14 @@ class FleetSettings:
 
     @classmethod
     def from_settings(
-        cls, table: Mapping[str, Any] | None, *, base: Path, door_config: Path
+        cls, table: Mapping[str, Any] | None, *, folder: Path, door_config: Path
     ) -> FleetSettings:
         """Check the table; nothing is opened. None, no table: this door takes no roll-out.
 
         Parameters
         ----------
-        base
-            Folder of agent.toml.
+        folder, door_config
+            As the attributes.
 
         Raises
         ------
@@ -98,12 +99,9 @@ class FleetSettings:
             Something is unknown or out of range.
         """
         if table is None:
-            return cls(folder=base / "fleet", door_config=door_config, kinds=())
+            return cls(folder=folder, door_config=door_config, kinds=())
         problem = first_problem(dict(table), FLEET_SETTINGS)
         if problem:
             raise SiteError(f"table [fleet]: {problem}; correct it in agent.toml")
-        known = {field.name for field in fields(cls)} - {"folder"}
-        given = {name: value for name, value in table.items() if name in known}
-        lists = {n: tuple(value) for n, value in given.items() if isinstance(value, list)}
-        folder = base / table.get("folder", "fleet")
-        return cls(folder=folder, door_config=door_config, **{**given, **lists})
+        lists = {name: tuple(value) for name, value in table.items() if isinstance(value, list)}
+        return cls(folder=folder, door_config=door_config, **{**table, **lists})

@@ -43,8 +43,8 @@ SLOWER = 1.5
 
 
 def file_path(rollout: int) -> str:
-    """Return where a door finds a roll-out's file."""
-    return f"/api/v1/door/rollouts/{rollout}/file"
+    """Return where a door finds a roll-out's file, below /api/v1."""
+    return f"/door/rollouts/{rollout}/file"
 
 
 def worse(before: Mapping[str, Any], now: Mapping[str, Any] | None) -> str | None:
@@ -53,15 +53,16 @@ def worse(before: Mapping[str, Any], now: Mapping[str, Any] | None) -> str | Non
     Parameters
     ----------
     before, now
-        As `edgeface.site.wire.STATUS`; ``now`` None where the door does not answer.
+        As `edgeface.site.wire.STATUS`, of which ``faults`` must be there; ``now`` is None where
+        the door does not answer.
     """
     if now is None:
         return "the door does not answer"
     new = sorted(set(now["faults"]) - set(before["faults"]))
     if new:
         return f"new fault: {new[0]}: {now['faults'][new[0]]}"
-    if now["model_id"] != before["model_id"]:
-        return f"its model is {now['model_id']}, expected {before['model_id']}"
+    if now.get("model_id") != before.get("model_id"):
+        return f"its model is {now.get('model_id')}, expected {before.get('model_id')}"
     return None
 
 

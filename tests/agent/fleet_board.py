@@ -6,7 +6,6 @@ its health is that of this version.
 
 from __future__ import annotations
 
-import http.client
 import json
 import multiprocessing
 import os
@@ -16,12 +15,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 from boards.slot import HOME
 from boards.slot import slot as tool
@@ -29,7 +27,7 @@ from edgeface.agent.fleet import Fleet
 from edgeface.agent.fleet_file import sha256_of
 from edgeface.agent.fleet_settings import FleetSettings
 from edgeface.agent.fleet_state import read_state
-from edgeface.errors import SiteUnavailableError
+from edgeface.agent.link import SiteLink
 from tests.boards.slot.kits import assert_done, environment, run_slot, status
 
 ILL = "9.9"
@@ -53,7 +51,6 @@ class Board:
     def settings(self, **changes: Any) -> dict[str, Any]:
         """Table [fleet] of this board."""
         return {
-            "folder": str(self.folder / "fleet"),
             "slot_tool": [sys.executable, "-I", str(tool.__file__)],
             "slot_root": str(self.root),
             **{name: [str(self.folder / name)] for name in ("stop", "restart", "check")},
@@ -88,9 +85,12 @@ class Board:
     def fleet(self, url: str, **changes: Any) -> Fleet:
         """The agent's part, not begun yet."""
         settings = FleetSettings.from_settings(
-            self.settings(**changes), base=self.folder, door_config=self.folder / "door.toml"
+            self.settings(**changes),
+            folder=self.folder / "fleet",
+            door_config=self.folder / "door.toml",
         )
-        return Fleet(settings, fetch=fetcher(url), health=self.health)
+        link = SiteLink(url, ca_file=None, token=lambda: "token")
+        return Fleet(settings, link=link, health=self.health)
 
     def agent(self, url: str, task: Mapping[str, Any], **changes: Any) -> BaseProcess:
         """The same in a process of its own, which ends when the task is ended."""
@@ -128,7 +128,7 @@ class FileServer(ThreadingHTTPServer):
         self.data = file.read_bytes()
         self.asked: list[int] = []
         self.cuts: list[int] = []  # the next answers end after so many bytes
-        self.url = f"127.0.0.1:{self.server_port}"
+        self.url = f"http://127.0.0.1:{self.server_port}"
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self) -> None:
@@ -159,33 +159,16 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def fetcher(url: str) -> Callable[[str, int], Any]:
-    """Ask a server for a path, from an offset on."""
-
-    @contextmanager
-    def fetch(path: str, offset: int) -> Iterator[http.client.HTTPResponse]:
-        connection = http.client.HTTPConnection(url, timeout=5)
-        try:
-            connection.request("GET", path, headers={"Range": f"bytes={offset}-"} if offset else {})
-            yield connection.getresponse()
-        except OSError as error:
-            raise SiteUnavailableError(str(error)) from error
-        finally:
-            connection.close()
-
-    return fetch
-
-
 def finished(fleet: Fleet, task: Mapping[str, Any], *, within_s: float = 60.0) -> dict[str, Any]:
     """Wait until a step is ended, and return the report."""
     step = {name: task[name] for name in ("rollout", "action")}
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
-        report = fleet.report()
+        report = fleet.status().get("task")
         if report and report["state"] != "working" and step.items() <= report.items():
             return report
         time.sleep(0.01)
-    raise AssertionError(f"not ended: {fleet.report()}")
+    raise AssertionError(f"not ended: {fleet.status()}")
 
 
 def kill(process: BaseProcess) -> None:
@@ -229,7 +212,7 @@ def work(told: dict[str, Any]) -> None:
     board.root = board.folder / "root"
     fleet = board.fleet(told["url"], **told["changes"])
     fleet.start()
-    fleet.offer(told["task"])
+    fleet.take({"task": told["task"]})
     finished(fleet, told["task"])
     fleet.close()
 

@@ -61,7 +61,7 @@ def take(board: Board, server: FileServer, task: dict, **changes: object) -> dic
     fleet = board.fleet(server.url, **changes)
     fleet.start()
     try:
-        fleet.offer(task)
+        fleet.take({"task": task})
         return finished(fleet, task)
     finally:
         fleet.close()
@@ -122,9 +122,9 @@ def test_step_that_is_not_asked_for_any_more_ends(board, kits, serve, monkeypatc
     server.cuts = [10] * 10_000
     fleet = board.fleet(server.url)
     fleet.start()
-    fleet.offer(server.task())
+    fleet.take({"task": server.task()})
     assert eventually(lambda: len(server.asked) >= 3)
-    fleet.offer(None)
+    fleet.take({"task": None})
     report = finished(fleet, server.task())
     fleet.close()
     assert report["state"] == "failed" and "does not ask for it any more" in report["text"]
@@ -191,7 +191,7 @@ def test_going_back_from_what_was_never_taken_is_refused(board, kits, serve):
 
 def test_strange_task_is_refused(board):
     with pytest.raises(SiteError, match="task: .*command"):
-        board.fleet("").offer({"command": "rm -rf /"})
+        board.fleet("http://localhost").take({"task": {"command": "rm -rf /"}})
 
 
 @pytest.mark.parametrize("phase", ["fetch", "apply", "settle", "renew"])
