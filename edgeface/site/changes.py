@@ -101,7 +101,8 @@ class Changes:
         self, connection: Connection, state: _Door, *, epoch: str, after: int, limit: int
     ) -> dict[str, Any]:
         through = current_version(connection)
-        whole = epoch != state.epoch
+        # A door put back to an older copy of itself may hold people of whom nothing is known here.
+        whole = epoch != state.epoch or after < _departures_from(connection)
         if whole:
             people, more = _everybody(connection, state.groups), False
         else:
@@ -128,7 +129,8 @@ class Changes:
             state = _read_door(connection, door)
             if epoch != state.epoch or (after == state.confirmed and not state.replaced):
                 return
-        with writing(self._database) as connection:
+        with self._database.transaction() as connection:
+            connection.execute("SELECT FROM door WHERE name = %s FOR UPDATE", (door,))
             state = _read_door(connection, door)
             if epoch != state.epoch:
                 return
@@ -166,6 +168,10 @@ def _read_door(connection: Connection, name: str) -> _Door:
     if found is None:
         raise UnknownEntryError(f"no door {name} at this site")
     return _Door(*found)
+
+
+def _departures_from(connection: Connection) -> int:
+    return connection.execute("SELECT departures_from FROM site_version").fetchone()[0]
 
 
 def _everybody(connection: Connection, groups: list[str]) -> list[SitePerson]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import numpy as np
 from edgeface.errors import SiteError, UnknownEntryError
 from edgeface.gallery_person import PersonRecord, apply_changes
 from edgeface.gallery_template import require_name
-from edgeface.site.merge import groups_within, members_of
+from edgeface.site.merge import WIDENING, groups_within, members_of
 from edgeface.site.people_edit import change_row, enrol_row, more_templates, renew_row
 from edgeface.site.people_erase import erase_row
 from edgeface.site.people_row import Row, find_row
@@ -30,6 +30,10 @@ class Asking:
 
     door: str
     groups: frozenset[str]
+
+    def has_all(self, groups: Collection[str]) -> bool:
+        """Tell whether who has these groups is let in nowhere but by groups of this door."""
+        return members_of(groups) <= self.groups
 
     @property
     def by(self) -> str:
@@ -75,9 +79,18 @@ def _change(
     _require_known(connection, asking, row, base=base)
     changes, refused = _granted(message, asking, own=row.record.groups)
     templates = decode_templates(message.get("templates", []), dim=dim)
-    row, conflicts = change_row(connection, row, changes, by=asking.by, base=base, yielding=True)
-    if len(templates):
+    own = asking.has_all(row.record.groups)
+    row, conflicts = change_row(
+        *(connection, row, changes),
+        by=asking.by,
+        base=base,
+        narrowing=() if own else WIDENING,
+        yielding=True,
+    )
+    if own:
         row = more_templates(connection, row, templates, by=asking.by)
+    elif len(templates):  # whoever holds this door's token would be let in at others
+        row, refused = renew_row(connection, row), {*refused, "templates"}
     return _merged(row, {*conflicts, *refused})
 
 
@@ -169,7 +182,7 @@ def _required(message: Mapping[str, Any], field: str) -> Any:
 
 def _merged(row: Row, conflicts: set[str] | tuple[str, ...]) -> dict[str, Any]:
     fields = sorted(conflicts)
-    text = f"others had changed {', '.join(fields)}" if fields else "as asked for"
+    text = f"the site differs in {', '.join(fields)}" if fields else "as asked for"
     return {
         "outcome": "merged" if fields else "applied",
         "text": text,

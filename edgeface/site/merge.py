@@ -17,6 +17,8 @@ DEFAULT_GROUP = "default"
 NO_GROUP = "nobody"
 """Stands in a record where edits left no group that both have: an empty list would mean "default",
 and let somebody in. No door and no rule may have a group of this name."""
+WIDENING = ("blocked", "expires_at")
+"""Fields by which somebody is let in again at every door; groups are granted one by one."""
 _NEVER_EXPIRES = "~"  # after every time
 
 
@@ -42,7 +44,13 @@ def edited(record: PersonRecord, changes: Mapping[str, Any]) -> PersonRecord:
     return replace(record, groups=groups)
 
 
-def merge(current: PersonRecord, changes: Mapping[str, Any], *, touched: Collection[str]) -> Merged:
+def merge(
+    current: PersonRecord,
+    changes: Mapping[str, Any],
+    *,
+    touched: Collection[str],
+    narrowing: Collection[str] = (),
+) -> Merged:
     """Return what an edit makes of a record that others may have edited since the edit began.
 
     Parameters
@@ -53,22 +61,21 @@ def merge(current: PersonRecord, changes: Mapping[str, Any], *, touched: Collect
         What the edit sets, as for `edited`.
     touched
         The fields that others have set since the version that the edit began from.
+    narrowing
+        Fields by which this edit may let in fewer and not more; it differs where it asks for more.
 
     Edits of one beginning give the same access in every order, and on a collision never more than
     either of them alone. In what opens nothing (name, consent, card) the edit at hand holds.
     """
     wanted = edited(current, changes)
-    conflicts = tuple(
-        field
-        for field in sorted(changes)
-        if field in touched and _key(current, field) != _key(wanted, field)
-    )
+    differ = {field for field in changes if _key(current, field) != _key(wanted, field)}
+    bound = differ & {*touched, *narrowing} & set(_NARROWER)
     narrower = {
-        field: _NARROWER[field](getattr(current, field), getattr(wanted, field))
-        for field in conflicts
-        if field in _NARROWER
+        field: _NARROWER[field](getattr(current, field), getattr(wanted, field)) for field in bound
     }
-    return Merged(replace(wanted, **narrower), conflicts)
+    found = replace(wanted, **narrower)
+    denied = {field for field in bound if _key(found, field) != _key(wanted, field)}
+    return Merged(found, tuple(sorted((differ & set(touched)) | denied)))
 
 
 def members_of(groups: Collection[str]) -> frozenset[str]:

@@ -187,7 +187,7 @@ class People:
         limit
             How many, 1 to 1000.
         after
-            `Page.next` of the page before.
+            `Page.next` of the page before; ``SiteConflictError`` where that person was erased.
         """
         with self.database.transaction() as connection:
             return find_entries(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -66,16 +66,18 @@ def change_row(
     *,
     by: str,
     base: int | None = None,
+    narrowing: Collection[str] = (),
     yielding: bool = False,
 ) -> tuple[Row, tuple[str, ...]]:
     """Set fields of somebody, merged with what others set since version ``base``.
 
-    ``base`` None: the edit knows the newest. ``yielding``: a name or card that is somebody else's
+    ``base`` None: the edit knows the newest. ``narrowing``: fields by which it may not let in more.
+    ``yielding``: a name or card that is somebody else's
     stays as it was, and is a conflict; else it is a ``SiteConflictError``. Returns the row as it
     is now, and the fields on which edits differ.
     """
     touched = {field for field, at in row.touched.items() if base is not None and at > base}
-    merged = merge(row.record, changes, touched=touched)
+    merged = merge(row.record, changes, touched=touched, narrowing=narrowing)
     if not changes:
         return row, ()
     new = touch(row, merged.record, version=next_version(connection), fields=changes)

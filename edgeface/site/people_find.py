@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edgeface.errors import SiteError, UnknownEntryError
+from edgeface.errors import SiteConflictError, UnknownEntryError
 from edgeface.gallery_person import now
 from edgeface.site.people_row import COLUMNS, own_fields, record_of, sort_key
 
@@ -94,12 +93,12 @@ def find_entries(
         wanted.append("member_of @> %(group)s::text[]")
     if after is not None:
         wanted.append("(sort_key, uid) > (%(sort_key)s, %(uid)s)")
-        values["uid"], values["sort_key"] = _place(after)
+        values["uid"], values["sort_key"] = after, _sort_key_of(connection, after)
     rows = connection.execute(
         _SELECT + f"WHERE {' AND '.join(wanted)} ORDER BY sort_key, uid LIMIT %(limit)s", values
     ).fetchall()
     entries = tuple(_entry(row) for row in rows[:limit])
-    return Page(entries, _cursor(entries[-1]) if len(rows) > limit else None)
+    return Page(entries, entries[-1].uid if len(rows) > limit else None)
 
 
 def _entry(row: tuple) -> Entry:
@@ -108,14 +107,10 @@ def _entry(row: tuple) -> Entry:
     return Entry(uid, version, templates=templates, doors=tuple(doors), **own_fields(record))
 
 
-def _cursor(entry: Entry) -> str:
-    return urlsafe_b64encode(f"{entry.uid}{sort_key(entry.name)}".encode()).decode("ascii")
-
-
-def _place(cursor: str) -> tuple[str, str]:
-    """Return (uid, sort key) of a cursor."""
-    try:
-        place = urlsafe_b64decode(cursor.encode("ascii")).decode("utf-8")
-    except ValueError as error:
-        raise SiteError(f"after is {cursor!r}; expected the `next` of a page") from error
-    return place[:32], place[32:]
+def _sort_key_of(connection: Connection, uid: str) -> str:
+    found = connection.execute("SELECT sort_key FROM person WHERE uid = %s", (uid,)).fetchone()
+    if found is None:
+        raise SiteConflictError(
+            "after is nobody's uid: whoever ended that page was erased; begin at the first page"
+        )
+    return found[0]

@@ -23,6 +23,11 @@ _LOCK = 0x6564_6766  # whoever changes people, doors or rules holds it until the
 FIELDS = ("name", "enrolled_at", "consent_at", "expires_at", "groups", "card", "blocked")
 """Of a record: what the site keeps. The others are of a door's gallery."""
 COLUMNS = ", ".join(FIELDS)
+# Somebody who hangs in the middle holds the others up for so long only.
+_LIMITS = (
+    "SELECT set_config('lock_timeout', '30s', true), "
+    "set_config('idle_in_transaction_session_timeout', '30s', true)"
+)
 _VECTOR_HEADER_BYTES = 4  # pgvector's binary form: dimensions, a reserved field, numbers
 
 
@@ -43,6 +48,7 @@ def writing(database: Database) -> Iterator[Connection]:
     One at a time, so that `next_version` hands versions out in the order of commits.
     """
     with database.transaction() as connection:
+        connection.execute(_LIMITS)
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         yield connection
 

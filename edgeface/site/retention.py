@@ -123,11 +123,13 @@ def _forget_changes(connection: Connection, days: int | None) -> int:
 
 
 def _forget_departures(connection: Connection) -> None:
-    """Delete who left a group, once every door knows; a door of a new epoch gets everybody."""
+    """Delete who left a group, once every door knows."""
     connection.execute(
-        "DELETE FROM departure WHERE version <= "
-        "coalesce((SELECT min(confirmed) FROM door WHERE given > 0), (SELECT version FROM "
-        "site_version))"
+        "UPDATE site_version SET departures_from = coalesce("
+        "(SELECT min(confirmed) FROM door WHERE given > 0), version)"
+    )
+    connection.execute(
+        "DELETE FROM departure WHERE version <= (SELECT departures_from FROM site_version)"
     )
 
 

@@ -33,8 +33,8 @@ def empty(database: Database) -> None:
         for table in (*tables, "door_edit", "rule", "retention"):
             connection.execute(f"DELETE FROM {table}")
         connection.execute("INSERT INTO retention DEFAULT VALUES")
-        for table in ("site_version", "rule_version"):
-            connection.execute(f"UPDATE {table} SET version = 0")
+        connection.execute("UPDATE site_version SET version = 0, departures_from = 0")
+        connection.execute("UPDATE rule_version SET version = 0")
 
 
 class SmallSite:

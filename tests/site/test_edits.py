@@ -91,6 +91,24 @@ def test_block_by_a_door_that_has_not_heard_that_the_person_left_still_counts(si
     assert answer["outcome"] == "applied" and site.people.get(ada.uid).blocked
 
 
+def test_door_lets_nobody_in_again_whom_other_doors_have_too(site):
+    front = site.door("front", "staff")
+    ada = site.enrol("Ada", groups=["staff", "vault"], blocked=True, expires_at="2027-01-01")
+    base = {"uid": ada.uid, "base": ada.version}
+    changes = {"blocked": False, "expires_at": None}
+    more = {"name": "Ada B.", "templates": faces(1, seed=9)}
+    answer = checked(front.edit("change", **base, changes=changes, **more))
+    assert answer["conflicts"] == ["blocked", "expires_at", "templates"]
+    entry = site.people.get(ada.uid)
+    assert entry.blocked and entry.expires_at == ada.expires_at and entry.templates == 1
+    assert entry.name == "Ada B." and entry.version == answer["version"]
+    own = site.enrol("Bob", groups=["staff"], blocked=True)
+    answer = front.edit(
+        "change", uid=own.uid, base=own.version, changes={"blocked": False}, templates=faces(1)
+    )
+    assert answer["outcome"] == "applied" and site.people.get(own.uid).templates == 2
+
+
 def test_erasing_at_a_door_erases_everywhere_and_wins_over_every_edit(site):
     front, back = site.door("front", "staff"), site.door("back", "staff")
     ada = site.enrol("Ada", groups=["staff"])

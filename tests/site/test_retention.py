@@ -82,3 +82,18 @@ def test_departures_are_kept_until_every_door_knows(site):
     slow.ask()
     Retention(site.database).run()
     assert site.count("SELECT count(*) FROM departure") == 0
+
+
+def test_door_put_back_to_an_older_copy_of_itself_learns_everybody_anew(site):
+    front = site.door("front", "staff")
+    ada = site.enrol("Ada", groups=["staff"])
+    front.ask()
+    front.ask()
+    epoch, after, people = front.epoch, front.after, dict(front.people)
+    site.people.erase(ada.uid, by=BY)
+    front.ask()
+    front.ask()
+    Retention(site.database).run()
+    front.epoch, front.after, front.people = epoch, after, people
+    assert front.ask()["whole"] and front.names == []
+    assert not front.ask()["whole"]
