@@ -240,6 +240,8 @@ class Shipper:
         message = Publication(self._topics[LOG_TOPIC], self._payload(line))
         self._link.publish(message, closing=lambda: self._closing)
         with self._changed:
+            if self._sent <= self._held():
+                self._progress_at = self._clock()  # only now is there something to wait for
             self._sent = line.seq
             left_s = self._pause_s - (self._clock() - began)
             self._changed.wait_for(lambda: self._closing, max(left_s, 0.0))

@@ -186,7 +186,8 @@ class Collector:
         try:
             said = parsed(payload, LOG_MESSAGE, what="a log's line")
         except SiteError as error:
-            self._events.notice(unreadable(Arrival(door, "", payload, {}), str(error)))
+            found = unreadable(Arrival(door, "", payload, {}), str(error))
+            self._events.notice(door, found.kind, found.detail, mark=found.mark, line=found.line)
             return None
         line = said["line"].encode("utf-8")
         return Arrival(door, said["log"], line, said["people"], said.get("missing_from"))

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgeface.door.audit_entry import GENESIS
-from edgeface.door.audit_walk import Report, Walk
+from edgeface.door.audit_walk import PROBLEMS_LIMIT, Report, Walk
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 _ROWS = 2000  # read at once
+_WRONG = ("chain_broken", "gap", "unreadable")
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,8 @@ def verify(connection: Connection, door: str, *, keys: Mapping[str, Any] | None)
         (door,),
     ).fetchall()
     noticed = connection.execute(
-        "SELECT detail FROM event WHERE door = %s AND log IS NULL AND kind NOT IN "
-        "('collision', 'key', 'new_log') ORDER BY id LIMIT 100",
-        (door,),
+        "SELECT detail FROM event WHERE door = %s AND kind = ANY(%s) ORDER BY id LIMIT %s",
+        (door, list(_WRONG), PROBLEMS_LIMIT),
     ).fetchall()
     return DoorReport(
         door,
