@@ -12,10 +12,10 @@ RKNN_PYTHON ?= python3.11
 rknn_pip = $(RKNN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 native := $(wildcard csrc/*.* csrc/*/*.*) CMakeLists.txt setup.py pyproject.toml VERSION
 
-.PHONY: help setup demo test lint bench bench-peers performance sanitize arm-report arm-test emulated-boards rknn-env rknn-test litert-env litert-test system-packages wheels wheels-test audit-kills gallery-kills site-kills door-sequences security fuzz site-million
+.PHONY: help setup demo test lint bench bench-peers performance sanitize arm-report arm-test emulated-boards rknn-env rknn-test litert-env litert-test system-packages wheels wheels-test audit-kills gallery-kills agent-kills site-kills door-sequences security fuzz site-million
 
 help:
-	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | bench-peers | performance | sanitize | arm-report | arm-test | emulated-boards | rknn-env | rknn-test | litert-env | litert-test | wheels | wheels-test | audit-kills | gallery-kills | site-kills | door-sequences | security | fuzz | site-million"
+	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | bench-peers | performance | sanitize | arm-report | arm-test | emulated-boards | rknn-env | rknn-test | litert-env | litert-test | wheels | wheels-test | audit-kills | gallery-kills | agent-kills | site-kills | door-sequences | security | fuzz | site-million"
 
 # Everything that a developer needs: the runtime, the tests' and the training host's packages.
 setup: $(VENV)/.edgeface-test
@@ -67,6 +67,10 @@ gallery-kills: $(VENV)/.edgeface-test
 # Broker, collector and agent killed three times each while a door's log is on its way: minutes.
 site-kills: $(VENV)/.edgeface-test
 	$(python) -m pytest $(PYTEST_ARGS) -m kills tests/site
+
+# A door's agent, killed 500 times while its site and the door change.
+agent-kills: $(VENV)/.edgeface-test
+	$(python) -m pytest $(PYTEST_ARGS) -m kills tests/agent
 
 # 12 000 random days at random doors through the decision engine: docs/decision-engine.md.
 door-sequences: $(VENV)/.edgeface-test

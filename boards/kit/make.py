@@ -29,7 +29,10 @@ SYSTEM_FILES = {
     "install.sh": BOARDS / "slot" / "install.sh",
     **{
         f"files/{name}": BOARDS / "files" / name
-        for name in ("70-edgeface.rules", "edgeface-boot.service", "edgeface.service")
+        for name in (
+            *("70-edgeface.rules", "edgeface-boot.service"),
+            *("edgeface.service", "edgeface-agent.service"),
+        )
     },
 }
 """Name in the kit -> file of this project."""

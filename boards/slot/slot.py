@@ -46,6 +46,7 @@ SYSTEM_FILES = {
     "files/70-edgeface.rules": ("etc/udev/rules.d/70-edgeface.rules", 0o644),
     "files/edgeface-boot.service": ("etc/systemd/system/edgeface-boot.service", 0o644),
     "files/edgeface.service": ("etc/systemd/system/edgeface.service", 0o644),
+    "files/edgeface-agent.service": ("etc/systemd/system/edgeface-agent.service", 0o644),
 }
 """File of the kit -> its place below the root, and its mode; both slots share these."""
 
@@ -54,6 +55,7 @@ SYSTEM_LINKS = {
     "usr/local/bin/edgeface": f"/{HOME}/current/bin/edgeface",
     f"{_WANTS}/edgeface-boot.service": "../edgeface-boot.service",
     f"{_WANTS}/edgeface.service": "../edgeface.service",
+    f"{_WANTS}/edgeface-agent.service": "../edgeface-agent.service",
 }
 """Symbolic link below the root -> its target."""
 

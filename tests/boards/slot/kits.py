@@ -127,8 +127,8 @@ def add_own_files(kit: Path) -> None:
     shutil.copy(tool.__file__, kit / "slot.py")
     shutil.copy(ROOT / "boards/slot/install.sh", kit / "install.sh")
     (kit / "files").mkdir()
-    for name in ("70-edgeface.rules", "edgeface-boot.service", "edgeface.service"):
-        shutil.copy(ROOT / "boards/files" / name, kit / "files" / name)
+    for file in (ROOT / "boards/files").iterdir():
+        shutil.copy(file, kit / "files" / file.name)
 
 
 def write_sums(kit: Path) -> None:

@@ -13,8 +13,11 @@ import pytest
 from boards.slot.slot import SELFTEST_SECONDS
 
 UNITS = ("edgeface-boot.service", "edgeface.service")
+AGENT = "edgeface-agent.service"
 EXPOSURE_LIMIT = 2.0
 """Of 10. What is left: the network, devices, real-time priority and the question for the time."""
+AGENT_EXPOSURE_LIMIT = 1.6
+"""What is left: the network and the question for the time."""
 
 NEEDED_DEVICES = {
     "char-video4linux": "cameras",
@@ -44,12 +47,12 @@ def analyze(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str
 
 
 def test_systemd_finds_nothing_wrong_with_the_units(units, tmp_path):
-    program = "/opt/edgeface/current/bin/edgeface door --config /etc/edgeface/door.toml"
-    for name in UNITS:
+    for name in (*UNITS, AGENT):
         # Programs that only a board has are the one thing that this machine may lack.
-        text = (units / name).read_text().replace(program, "/bin/true")
+        program = r"(?m)^ExecStart=/opt/edgeface/current/bin/edgeface .*$"
+        text = re.sub(program, "ExecStart=/bin/true", (units / name).read_text())
         (tmp_path / name).write_text(text)
-    done = analyze(tmp_path, "verify", *(tmp_path / name for name in UNITS))
+    done = analyze(tmp_path, "verify", *(tmp_path / name for name in (*UNITS, AGENT)))
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -67,15 +70,36 @@ def test_app_waits_for_the_slot_that_works(units):
     assert timeout > 2 * SELFTEST_SECONDS
 
 
-def test_exposure_of_the_door_is_low(units, tmp_path):
-    shutil.copy(units / UNITS[1], tmp_path)
-    limit = f"--threshold={EXPOSURE_LIMIT * 10:.0f}"
-    unit = tmp_path / UNITS[1]
-    done = analyze(tmp_path, "security", "--no-pager", "--offline=true", limit, unit)
+@pytest.mark.parametrize(
+    ("name", "limit"), [(UNITS[1], EXPOSURE_LIMIT), (AGENT, AGENT_EXPOSURE_LIMIT)]
+)
+def test_exposure_of_a_service_is_low(units, tmp_path, name, limit):
+    shutil.copy(units / name, tmp_path)
+    threshold = f"--threshold={limit * 10:.0f}"
+    done = analyze(
+        tmp_path, "security", "--no-pager", "--offline=true", threshold, tmp_path / name
+    )
     verdict = done.stdout.splitlines()[-1]
     print(verdict)  # noqa: T201
     assert done.returncode == 0, verdict
-    assert float(re.search(r": ([0-9.]+)", verdict)[1]) <= EXPOSURE_LIMIT
+    assert float(re.search(r": ([0-9.]+)", verdict)[1]) <= limit
+
+
+def test_agent_is_the_door_s_user_in_the_door_s_folder_and_has_no_device(units):
+    door, agent = ((units / name).read_text().splitlines() for name in (UNITS[1], AGENT))
+    # Without User=, a dynamic user has the unit's name: edgeface.
+    assert "DynamicUser=yes" in door and not [line for line in door if line.startswith("User=")]
+    assert {"User=edgeface", "DynamicUser=yes", "PrivateDevices=yes"} <= set(agent)
+    for setting in ("StateDirectory=", "StateDirectoryMode=", "UMask=", "EnvironmentFile="):
+        found = [[line for line in unit if line.startswith(setting)] for unit in (door, agent)]
+        assert found[0] == found[1] != []
+
+
+def test_only_the_token_and_the_log_s_key_must_be_there_for_the_agent_to_start(units):
+    text = (units / AGENT).read_text()
+    loaded = set(re.findall(r"(?m)^LoadCredential=([^:]+):", text))
+    optional = set(re.findall(r"(?m)^SetCredential=([^:]+):", text))
+    assert loaded - optional == {"site.token", "audit.pem"}
 
 
 def test_threshold_of_the_exposure_is_judged_by_systemd(units, tmp_path):
