@@ -9,7 +9,13 @@ import pytest
 
 from edgeface.errors import SiteError
 from edgeface.site.nearest import INDEX, build_index, nearest
-from tests.site.people import BY, faces
+from tests.site.people import BY, SmallSite, faces
+
+
+@pytest.fixture
+def site(database) -> SmallSite:
+    """A database of its own: indexes stay where tests share one."""
+    return SmallSite(database)
 
 
 @pytest.fixture
