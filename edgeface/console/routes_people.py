@@ -9,12 +9,12 @@ from pydantic import StringConstraints, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from edgeface.console.answers import Refused, values_checked
+from edgeface.console.enrol import enrol_photos
 from edgeface.console.forms import Field, Form, Limit, Name, Text, Time, Uid
 from edgeface.console.permissions import API
-from edgeface.console.photos import Look, look_at, read_form, require_good, uploads_of
+from edgeface.console.photos import Look, look_at, read_form, uploads_of
 from edgeface.console.security import SiteRoute, site_of, who
 from edgeface.site.people import Entry, Erasure
-from edgeface.site.site import Site
 
 router = APIRouter(prefix=API, route_class=SiteRoute, tags=["people"])
 
@@ -26,6 +26,11 @@ _PHOTOS = {
     "items": {"type": "string", "format": "binary"},
     "minItems": 1,
     "maxItems": 10,
+}
+_CONFIRM = {
+    "type": "string",
+    "enum": ["true", "false"],
+    "description": "true: enrol also who looks like another person, or unlike the one of that name",
 }
 
 
@@ -149,7 +154,7 @@ _NEW = _multipart(
         "photos": _PHOTOS,
         "changes": {"type": "string", "description": "JSON, as PATCH /people/{uid} takes"},
         "request_id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
-        "confirm": {"type": "string", "enum": ["true", "false"]},
+        "confirm": _CONFIRM,
     },
     required=["name", "photos"],
 )
@@ -165,7 +170,16 @@ async def enrol(request: Request, response: Response) -> PersonAnswer:
     form = await read_form(request)
     new = _new_person({key: value for key, value in form.items() if isinstance(value, str)})
     uploads = await uploads_of(form)
-    entry = await run_in_threadpool(_enrol, site_of(request), new, uploads, who(request).by)
+    entry = await run_in_threadpool(
+        enrol_photos,
+        site_of(request),
+        new.name,
+        uploads,
+        by=who(request).by,
+        changes=new.changes.given(),
+        request_id=new.request_id,
+        confirmed=new.confirm,
+    )
     request.state.detail = entry.uid
     response.headers["ETag"] = _etag(entry)
     return _person(entry)
@@ -221,12 +235,21 @@ def erase(uid: Uid, request: Request, if_match: IfMatch = None) -> ErasureAnswer
 
 @router.post(
     "/people/{uid}/photos",
-    openapi_extra=_multipart({"photos": _PHOTOS}, required=["photos"]),
+    openapi_extra=_multipart({"photos": _PHOTOS, "confirm": _CONFIRM}, required=["photos"]),
 )
 async def add_photos(uid: Uid, request: Request) -> PersonAnswer:
     """Add templates from further photos of somebody."""
-    uploads = await uploads_of(await read_form(request))
-    entry = await run_in_threadpool(_add, site_of(request), uid, uploads, who(request).by)
+    site, form = site_of(request), await read_form(request)
+    uploads = await uploads_of(form)
+    name = (await run_in_threadpool(site.people.get, uid)).name
+    entry = await run_in_threadpool(
+        enrol_photos,
+        site,
+        name,
+        uploads,
+        by=who(request).by,
+        confirmed=form.get("confirm") == "true",
+    )
     return _person(entry)
 
 
@@ -240,20 +263,6 @@ def account(uid: Uid, request: Request) -> dict[str, Any]:
 def receipts(request: Request) -> list[ErasureAnswer]:
     """List the erasures, newest first."""
     return [_erasure(erasure) for erasure in reversed(site_of(request).people.receipts())]
-
-
-def _enrol(site: Site, new: NewPerson, uploads: tuple, by: str) -> Entry:
-    embeddings = require_good(look_at(site.pipeline, uploads))
-    with values_checked():
-        return site.people.enrol(
-            new.name, embeddings, by=by, changes=new.changes.given(), request_id=new.request_id
-        )
-
-
-def _add(site: Site, uid: str, uploads: tuple, by: str) -> Entry:
-    name = site.people.get(uid).name
-    embeddings = require_good(look_at(site.pipeline, uploads))
-    return site.people.enrol(name, embeddings, by=by)
 
 
 def _new_person(fields: dict[str, str]) -> NewPerson:

@@ -180,3 +180,22 @@ def test_program_with_a_token_enrols_and_nothing_else(served: Served, grace_hopp
         assert more.json()["templates"] == 2
         assert client.delete(f"/people/{uid}").status_code == 200
     assert served.site.acts.find(limit=1)[0]["by"].startswith("token:test")
+
+
+def test_somebody_enrolled_under_another_name_is_told_and_confirmed(
+    operator, astronaut_bgr, grace_hopper_bgr
+):
+    first = enrol(operator, "Anna", jpeg(astronaut_bgr)).json()
+    mirrored = jpeg(astronaut_bgr[:, ::-1])
+    second = enrol(operator, "Bertha", mirrored)
+    assert (second.status_code, second.json()["error"]) == (409, "duplicate")
+    assert "Anna" in second.json()["text"]
+    assert enrol(operator, "Anna", mirrored).json()["templates"] == 2, "the same person's"
+    other = enrol(operator, "Anna", jpeg(grace_hopper_bgr))
+    assert (other.status_code, other.json()["error"]) == (409, "duplicate"), "another face"
+    two = enrol(operator, "Clara", jpeg(grace_hopper_bgr), jpeg(astronaut_bgr))
+    assert "different people" in two.json()["text"]
+    confirmed = enrol(operator, "Bertha", mirrored, confirm="true")
+    assert confirmed.status_code == 201
+    for person in (first, confirmed.json()):
+        assert operator.delete(f"/people/{person['uid']}").status_code == 200
