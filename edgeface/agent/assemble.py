@@ -12,6 +12,7 @@ from edgeface.agent.config import AgentConfig
 from edgeface.agent.fleet import Fleet
 from edgeface.agent.fleet_settings import FleetSettings
 from edgeface.agent.link import SiteLink, read_token
+from edgeface.agent.live import LiveView, poster
 from edgeface.agent.part import Part
 from edgeface.agent.part_log import LogPart
 from edgeface.agent.replica import Replica
@@ -59,6 +60,9 @@ def open_agent(config: AgentConfig) -> Agent:
 
 def _parts(config: AgentConfig, agent: Agent) -> Iterator[Part]:
     yield _fleet(config)
+    window = _window(config)
+    if window is not None:
+        yield LiveView(window, post=poster(new_link(config)))
     if "mqtt" in config.tables:
         yield LogPart(
             Shipper.from_settings(

@@ -13,9 +13,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Callable
 
+from edgeface.agent.link import SiteLink
+from edgeface.agent.part import Part
 from edgeface.door.window import LENGTHS
 from edgeface.errors import SiteError, SiteForbiddenError
 from edgeface.gallery_person import to_datetime
+from edgeface.site.wire import LOOK_HEADER
 
 PER_S = 5.0
 _TIMEOUT_S = 5.0  # of the window, which sends a picture as soon as the door sees one
@@ -23,22 +26,22 @@ _AGAIN_S = 1.0
 _LIMIT_BYTES = 1 << 24
 
 
-class LiveView:
+class LiveView(Part):
     """Reads pictures from the door's window and hands them on, until the time is over.
-
-    `close` it, or use it as a context manager.
 
     Parameters
     ----------
     window
         The door's socket.
     post
-        Called in a thread with a JPEG and what the door saw in it, as JSON holds it, for the site.
+        Called in a thread with a JPEG and what the door saw in it, as JSON holds it: `poster`.
         Raises `SiteForbiddenError` when nobody wants to see it any more, and another `SiteError`
         when it did not get through.
     per_s
         Pictures a second.
     """
+
+    name = "live"
 
     def __init__(
         self,
@@ -53,17 +56,20 @@ class LiveView:
         self._closing = False
         self._problem: str | None = None
         self._thread = threading.Thread(target=self._run, name="edgeface live", daemon=True)
+
+    def start(self) -> None:
+        """Begin; nothing is sent before the site asks for it."""
         self._thread.start()
 
-    def told(self, live_until: str | None, *, now: str) -> None:
-        """Take the site's word: until when somebody wants to see, and the site's time now.
+    def take(self, answer: Mapping[str, Any]) -> None:
+        """Hear until when somebody wants to see (``live_until``), and the site's time (``now``).
 
-        Call it with every answer of the site: it ends by itself at that time, by this board's
-        monotonic clock, whatever the wall clocks say.
+        It ends by itself then, by this board's monotonic clock, whatever the wall clocks say.
         """
+        until, now = answer["live_until"], answer["now"]
         left_s = 0.0
-        if live_until is not None:
-            left_s = (to_datetime(live_until) - to_datetime(now)).total_seconds()
+        if until is not None and now is not None:
+            left_s = (to_datetime(until) - to_datetime(now)).total_seconds()
         with self._changed:
             self._until = time.monotonic() + max(left_s, 0.0)
             self._changed.notify_all()
@@ -73,17 +79,12 @@ class LiveView:
         return self._problem if self._wanted() else None
 
     def close(self) -> None:
-        """End; closing twice is harmless."""
+        """End, when the picture at hand is through; a second waits. Closing twice is harmless."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        self._thread.join()
-
-    def __enter__(self) -> LiveView:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        if self._thread.is_alive():
+            self._thread.join(1.0)
 
     def _wanted(self) -> bool:
         return not self._closing and time.monotonic() < self._until
@@ -116,6 +117,17 @@ class LiveView:
                     return
                 self._post(jpeg, look)
                 self._problem = None
+
+
+def poster(link: SiteLink) -> Callable[[bytes, Mapping[str, Any]], None]:
+    """Return what posts a picture to the site, by a link of its own."""
+
+    def post(jpeg: bytes, look: Mapping[str, Any]) -> None:
+        headers = {"Content-Type": "image/jpeg", LOOK_HEADER: json.dumps(look)}
+        with link.opened("POST", "/door/live", body=jpeg, headers=headers) as answer:
+            answer.read()
+
+    return post
 
 
 def _pictures(door: socket.socket) -> Iterator[tuple[dict[str, Any], bytes]]:

@@ -11,10 +11,11 @@ from edgeface.errors import SiteForbiddenError
 
 @dataclass(frozen=True)
 class Picture:
-    """A door's newest picture."""
+    """A door's newest picture, and what the door saw in it (`edgeface.site.wire.LOOK_HEADER`)."""
 
     number: int
     jpeg: bytes
+    look: str
     until: datetime
 
 
@@ -26,7 +27,7 @@ class LivePictures:
         self._arrived: dict[str, asyncio.Event] = {}
         self._numbers = 0
 
-    def put(self, door: str, jpeg: bytes, *, until: datetime | None) -> None:
+    def put(self, door: str, jpeg: bytes, *, until: datetime | None, look: str) -> None:
         """Keep a picture until then (`Doors.live_until`); the one before is gone.
 
         Raises
@@ -38,7 +39,7 @@ class LivePictures:
             self.drop(door)
             raise SiteForbiddenError(f"nobody asked for live pictures of {door} now: send none")
         self._numbers += 1
-        self._pictures[door] = held = Picture(self._numbers, jpeg, until)
+        self._pictures[door] = held = Picture(self._numbers, jpeg, look, until)
         left_s = (held.until - datetime.now(timezone.utc)).total_seconds()
         asyncio.get_running_loop().call_later(left_s + 0.01, self._drop_old, door)
         self._arrived.pop(door, asyncio.Event()).set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -99,8 +100,10 @@ async def live(request: Request) -> None:
     door, jpeg = who(request).name, await request.body()
     if not jpeg.startswith(_JPEG):
         raise Refused(415, "not_a_jpeg", "expected one JPEG")
+    told = request.headers.get(wire.LOOK_HEADER, "{}").encode("latin-1")
+    look = json.dumps(wire.parsed(told, wire.LOOK, what=wire.LOOK_HEADER))
     until = await run_in_threadpool(site_of(request).doors.live_until, door)
-    request.app.state.live.put(door, jpeg, until=until)
+    request.app.state.live.put(door, jpeg, until=until, look=look)
 
 
 def _edit(site: Site, door: str, message: dict[str, Any]) -> dict[str, Any]:

@@ -14,11 +14,12 @@ from starlette.concurrency import run_in_threadpool
 
 from edgeface.console.answers import Refused
 from edgeface.console.forms import Door, Field, Form, GroupName, Text
-from edgeface.console.live import LivePictures
+from edgeface.console.live import LivePictures, Picture
 from edgeface.console.permissions import API
 from edgeface.console.security import SiteRoute, site_of, still_in, who
 from edgeface.errors import EdgeFaceError
 from edgeface.site.doors import DoorEntry
+from edgeface.site.wire import LOOK_HEADER
 
 router = APIRouter(prefix=API, route_class=SiteRoute, tags=["doors"])
 
@@ -135,12 +136,21 @@ async def _parts(door: str, request: Request) -> AsyncIterator[bytes]:
         picture = await pictures.next(door, after=number, timeout_s=1.0)
         if picture is not None:
             number = picture.number
-            head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: "
-            yield f"{head}{len(picture.jpeg)}\r\n\r\n".encode("ascii") + picture.jpeg + b"\r\n"
+            yield _part(picture)
         if asyncio.get_running_loop().time() - looked >= _LOOK_S or picture is None:
             looked = asyncio.get_running_loop().time()
             if not await run_in_threadpool(_may_watch, door, request):
                 return
+
+
+def _part(picture: Picture) -> bytes:
+    head = (
+        f"--{_BOUNDARY}",
+        "Content-Type: image/jpeg",
+        f"{LOOK_HEADER}: {picture.look}",
+        f"Content-Length: {len(picture.jpeg)}",
+    )
+    return "\r\n".join((*head, "\r\n")).encode("ascii") + picture.jpeg + b"\r\n"
 
 
 def _may_watch(door: str, request: Request) -> bool:

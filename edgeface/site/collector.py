@@ -186,8 +186,7 @@ class Collector:
         try:
             said = parsed(payload, LOG_MESSAGE, what="a log's line")
         except SiteError as error:
-            found = unreadable(Arrival(door, "", payload, {}), str(error))
-            self._events.notice(door, found.kind, found.detail, mark=found.mark, line=found.line)
+            self._events.notice(unreadable(Arrival(door, "", payload, {}), str(error)))
             return None
         line = said["line"].encode("utf-8")
         return Arrival(door, said["log"], line, said["people"], said.get("missing_from"))

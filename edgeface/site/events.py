@@ -72,13 +72,10 @@ class Events:
             chain.follow()
         return new
 
-    def notice(self, door: str, kind: str, detail: str, *, mark: str, line: str = "") -> None:
-        """Keep something that the site noticed of a door; what has the same `mark` is kept once.
-
-        `line` is what it is about, where that is a line of a log.
-        """
-        with self._adding({door}) as (connection, keys):
-            Chain(connection, keys=keys).notice(Notice(door, kind, detail, mark, line))
+    def notice(self, notice: Notice) -> None:
+        """Keep something that the site noticed of a door, where it is new."""
+        with self._adding({notice.door}) as (connection, keys):
+            Chain(connection, keys=keys).notice(notice)
 
     def received(self, door: str) -> dict[str, int]:
         """Return log id -> number up to which the site has that log's lines.
@@ -100,16 +97,16 @@ class Events:
         try:
             shown = key_id(read_public_key(pem))
         except AuditError as error:
-            self.notice(door, "key", f"it shows {error}", mark=f"key {door} unreadable")
+            self.notice(Notice(door, "key", f"it shows {error}", f"key {door} unreadable"))
             return
         known = self.keys(door)
         if not known:
             self.trust(door, pem)
             detail = f"the door's key {shown} was seen for the first time and is trusted from now"
-            self.notice(door, "key", detail, mark=f"key {door} {shown} first")
+            self.notice(Notice(door, "key", detail, f"key {door} {shown} first"))
         elif shown not in known:
             detail = f"the door shows key {shown}, expected {', '.join(sorted(known))}"
-            self.notice(door, "key", detail, mark=f"key {door} {shown}")
+            self.notice(Notice(door, "key", detail, f"key {door} {shown}"))
 
     def trust(self, door: str, pem: bytes) -> str:
         """Believe what is signed by a public key in a door's log; return the key's id.

@@ -136,6 +136,26 @@ STATUS = _table(
 "working" | "done" | "failed", "text": …}`` of the roll-out's step at hand. Latencies are from a
 frame's capture to its decision."""
 
+LOOK_HEADER = "X-Edgeface-Look"
+_FACE = _table(
+    {
+        "box": {"type": "array", "minItems": 4, "maxItems": 4, "items": {"type": "number"}},
+        "text": {"type": "string", "maxLength": 100},
+        "state": {"enum": ["", "good", "warn", "bad"]},
+    }
+)
+LOOK = _table(
+    {},
+    {
+        "faces": {"type": "array", "maxItems": 20, "items": _FACE},
+        "track": {"type": ["integer", "null"]},
+        "instruction": {"type": "string", "maxLength": 200},
+    },
+)
+"""What a door saw in a live picture, whose JPEG has nothing drawn into it: in `LOOK_HEADER`, as
+JSON in ASCII. ``box``: x, y, width, height in the picture's pixels; ``text`` and ``state``: what
+was decided on that face."""
+
 KEY_TOPIC = "{prefix}/{door}/key"
 """On MQTT, retained: the public key that verifies the door's audit log, as PEM."""
 

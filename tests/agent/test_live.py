@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,18 @@ from edgeface.errors import SiteError, SiteForbiddenError
 from tests.door.outputs import wait_until
 
 NOW = "2030-01-01T08:00:00Z"
+
+
+def until(live_until: str | None) -> dict:
+    """What matters here of the site's answer."""
+    return {"live_until": live_until, "now": NOW}
+
+
+@contextmanager
+def at_work(live: LiveView) -> Iterator[LiveView]:
+    live.start()
+    yield live
+    live.close()
 
 
 class SeeingDoor:
@@ -59,19 +72,19 @@ def live(door: SeeingDoor, tmp_path: Path, posted: list) -> Iterator[LiveView]:
     def post(jpeg: bytes, look: dict) -> None:
         posted.append((jpeg, look))
 
-    with LiveView(tmp_path / "window", post=post, per_s=15) as live:
+    with at_work(LiveView(tmp_path / "window", post=post, per_s=15)) as live:
         yield live
 
 
 def test_nothing_leaves_before_somebody_asks(live, door, posted):
-    live.told(None, now=NOW)
-    live.told("2030-01-01T07:59:59Z", now=NOW)
+    live.take(until(None))
+    live.take(until("2030-01-01T07:59:59Z"))
     time.sleep(0.3)
     assert not posted and not door.log
 
 
 def test_pictures_leave_while_they_are_asked_for_and_stop_by_themselves(live, door, posted):
-    live.told("2030-01-01T08:00:01Z", now=NOW)
+    live.take(until("2030-01-01T08:00:01Z"))
     wait_until(lambda: posted)
     wait_until(lambda: not door.window.watched, within_s=3)
     wait_until(lambda: len(door.log) == 2)
@@ -87,9 +100,9 @@ def test_pictures_leave_while_they_are_asked_for_and_stop_by_themselves(live, do
 
 
 def test_operator_who_ends_it_ends_it_at_once(live, door, posted):
-    live.told("2030-01-01T09:00:00Z", now=NOW)
+    live.take(until("2030-01-01T09:00:00Z"))
     wait_until(lambda: posted)
-    live.told(None, now=NOW)
+    live.take(until(None))
     wait_until(lambda: not door.window.watched, within_s=2)
 
 
@@ -101,12 +114,12 @@ def test_site_that_refuses_ends_it_until_it_asks_again(door, tmp_path):
         if len(calls) == 1:
             raise SiteForbiddenError("nobody asked")
 
-    with LiveView(tmp_path / "window", post=post) as live:
-        live.told("2030-01-01T09:00:00Z", now=NOW)
+    with at_work(LiveView(tmp_path / "window", post=post)) as live:
+        live.take(until("2030-01-01T09:00:00Z"))
         wait_until(lambda: calls and not door.window.watched)
         time.sleep(0.3)
         assert len(calls) == 1
-        live.told("2030-01-01T09:00:00Z", now=NOW)
+        live.take(until("2030-01-01T09:00:00Z"))
         wait_until(lambda: len(calls) > 1)
 
 
@@ -118,8 +131,8 @@ def test_site_or_door_that_does_not_answer_is_tried_again_within_the_time(tmp_pa
         if len(calls) == 1:
             raise SiteError("no answer")
 
-    with LiveView(tmp_path / "window", post=post) as live:
-        live.told("2030-01-01T09:00:00Z", now=NOW)
+    with at_work(LiveView(tmp_path / "window", post=post)) as live:
+        live.take(until("2030-01-01T09:00:00Z"))
         wait_until(lambda: "No such file" in str(live.problem()))
         door = SeeingDoor(tmp_path)
         wait_until(lambda: len(calls) > 1)

@@ -27,6 +27,9 @@ STATUS = {
 }
 
 
+FACE = {"box": [1, 2, 3, 4], "text": "recognised", "state": "good"}
+
+
 def unit(seed: int) -> np.ndarray:
     row = np.random.default_rng(seed).normal(size=(1, 512)).astype(np.float32)
     return row / np.linalg.norm(row)
@@ -180,6 +183,7 @@ def test_live_picture_flows_only_while_somebody_asked(served: Served, door, oper
             if got.count(jpeg) == 2 or number > 50:
                 break
     assert got.count(jpeg) == 2
+    assert b'X-Edgeface-Look: {"faces": [{"box": [1, 2, 3, 4],' in got
     assert served.site.acts.find(limit=1)[0]["act"] == "live picture watched"
     operator.post("/doors/front/live", json={"minutes": 0, "reason": "done"})
     assert door.post("/door/live", content=jpeg).status_code == 403, "it was taken back"
@@ -187,10 +191,11 @@ def test_live_picture_flows_only_while_somebody_asked(served: Served, door, oper
 
 
 def _sending(door: httpx.Client, stream: httpx.Response, jpeg: bytes):
-    assert door.post("/door/live", content=jpeg).status_code == 204
+    look = {wire.LOOK_HEADER: json.dumps({"faces": [FACE]})}
+    assert door.post("/door/live", content=jpeg, headers=look).status_code == 204
     for part in stream.iter_raw():
         yield part
-        assert door.post("/door/live", content=jpeg).status_code == 204
+        assert door.post("/door/live", content=jpeg, headers=look).status_code == 204
 
 
 def test_waiting_door_learns_at_once_that_its_picture_is_wanted(served: Served, door, operator):

@@ -76,9 +76,7 @@ def test_app_waits_for_the_slot_that_works(units):
 def test_exposure_of_a_service_is_low(units, tmp_path, name, limit):
     shutil.copy(units / name, tmp_path)
     threshold = f"--threshold={limit * 10:.0f}"
-    done = analyze(
-        tmp_path, "security", "--no-pager", "--offline=true", threshold, tmp_path / name
-    )
+    done = analyze(tmp_path, "security", "--no-pager", "--offline=true", threshold, tmp_path / name)
     verdict = done.stdout.splitlines()[-1]
     print(verdict)  # noqa: T201
     assert done.returncode == 0, verdict
