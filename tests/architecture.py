@@ -65,7 +65,7 @@ LAYERS = [
     ["door.assemble"],
     ["door.replay"],
     ["site.wire", "site.wire_*"],  # what doors and the site say to each other; both sides import it
-    ["client"],  # of the site's API; imported by nobody here
+    ["client", "client_*"],  # of the site's API; imported by nobody here
     ["site", "site.*", "agent", "agent.*"],
     ["console", "console.*"],
     ["cli", "cli_*", "demo", "draw", "evaluate", "pairs", "roc", "roc_*", "bench*", "doctor*"],
@@ -80,7 +80,7 @@ ONLY = {
     "gallery*": ["errors", "schema", "secret_file", "container", "_native", "index", "gallery_*"],
     "index*": ["errors", "schema", "container", "_native", "index_*"],
     "site.wire*": ["errors", "schema"],
-    "client": ["errors"],  # for programs of others: nothing but the standard library
+    "client*": ["errors", "client_*"],  # for programs of others: nothing but the standard library
     # On a board: no database, no web server.
     "agent*": [
         *("errors", "schema", "secret_file", "toml", "container", "board", "board_*"),

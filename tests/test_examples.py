@@ -17,6 +17,7 @@ EXAMPLES = (
     "door_people.py",
     "door_replay.py",
     "webhook_receiver.py",
+    "site_people.py",  # tests/console/test_client.py
 )
 
 
