@@ -176,7 +176,8 @@ def _departures_from(connection: Connection) -> int:
 
 def _everybody(connection: Connection, groups: list[str]) -> list[SitePerson]:
     rows = connection.execute(
-        f"SELECT uid, version, {COLUMNS} FROM person WHERE member_of && %s ORDER BY version",
+        f"SELECT uid, version, {COLUMNS} FROM person "  # nosec B608
+        "WHERE member_of && %s ORDER BY version",
         (groups,),
     )
     return [_present(*row) for row in rows]
@@ -188,8 +189,8 @@ def _changed(
     """Return who changed or left after a version, in order of versions; nobody twice."""
     values = {"groups": groups, "after": after, "limit": limit}
     changed = connection.execute(
-        f"SELECT uid, version, {COLUMNS} FROM person WHERE version > %(after)s "
-        "AND member_of && %(groups)s ORDER BY version LIMIT %(limit)s",
+        f"SELECT uid, version, {COLUMNS} FROM person "  # nosec B608
+        "WHERE version > %(after)s AND member_of && %(groups)s ORDER BY version LIMIT %(limit)s",
         values,
     )
     people = [_present(*row) for row in changed]

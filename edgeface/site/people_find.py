@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MOST = 1000
 _SELECT = (
-    f"SELECT uid, version, (SELECT count(*) FROM template WHERE template.uid = person.uid), "
+    f"SELECT uid, version, (SELECT count(*) FROM template WHERE template.uid = person.uid), "  # nosec B608
     "ARRAY(SELECT door.name FROM door WHERE door.groups && member_of ORDER BY door.name), "
     f"{COLUMNS} FROM person "
 )

