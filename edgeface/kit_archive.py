@@ -49,7 +49,7 @@ def read_kit_facts(archive: Path) -> KitFacts:
         It is no plain tar of one kit's folder, or holds anything but files and folders.
     """
     with _opened(archive) as (tar, members):
-        return _facts(archive, tar, members)
+        return _facts(tar, members)
 
 
 def unpack_kit(archive: Path, folder: Path) -> Path:
@@ -63,7 +63,7 @@ def unpack_kit(archive: Path, folder: Path) -> Path:
         It could not be written; or a name is there twice.
     """
     with _opened(archive) as (tar, members):
-        name = _facts(archive, tar, members).name
+        name = _facts(tar, members).name
         for path, member in members.items():
             if member.isdir():
                 (folder / path).mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -78,14 +78,14 @@ def _opened(archive: Path) -> Iterator[tuple[tarfile.TarFile, dict[str, tarfile.
     """Give the archive and its members by path; errors of reading are a SiteError."""
     try:
         with tarfile.open(archive, "r:") as tar:
-            yield tar, _members(archive, tar)
+            yield tar, _members(tar)
     except tarfile.TarError as error:
         raise SiteError(
-            f"{archive.name} is not a plain tar archive ({error}): tar -cf kit.tar FOLDER makes one"
+            f"the file is not a plain tar archive ({error}): tar -cf kit.tar FOLDER makes one"
         ) from error
 
 
-def _members(archive: Path, tar: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
+def _members(tar: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
     members: dict[str, tarfile.TarInfo] = {}
     for member in tar:
         path = member.name[2:] if member.name.startswith("./") else member.name
@@ -93,26 +93,26 @@ def _members(archive: Path, tar: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
         if not (member.isreg() or member.isdir()) or {"", ".", ".."} & set(parts):
             if path == "." and member.isdir():
                 continue
-            raise SiteError(f"{archive.name} holds {path!r}: expected plain files and folders only")
+            raise SiteError(f"the archive holds {path!r}: expected plain files and folders only")
         if path in members or len(members) == _MEMBERS_LIMIT:
-            raise SiteError(f"{archive.name} holds {path!r} twice, or over {_MEMBERS_LIMIT} files")
+            raise SiteError(f"the archive holds {path!r} twice, or over {_MEMBERS_LIMIT} files")
         members[path] = member
     return members
 
 
-def _facts(archive: Path, tar: tarfile.TarFile, members: dict[str, tarfile.TarInfo]) -> KitFacts:
+def _facts(tar: tarfile.TarFile, members: dict[str, tarfile.TarInfo]) -> KitFacts:
     folders = {path.split("/")[0] for path in members}
     name = min(folders, default="")
     missing = [file for file in _NEEDED if f"{name}/{file}" not in members]
     if len(folders) != 1 or missing:
         lacks = f", no {missing[0]}" if missing else ""
-        raise SiteError(f"{archive.name} holds {len(folders)} folders{lacks}: expected one kit's")
+        raise SiteError(f"the archive holds {len(folders)} folders{lacks}: expected one kit's")
     stream = tar.extractfile(members[f"{name}/kit.json"])
     try:
         facts = json.loads(stream.read(_FACTS_LIMIT) if stream else b"")
         return KitFacts(name, str(facts["version"]), str(facts["board"]))
     except (ValueError, KeyError, TypeError) as error:
-        raise SiteError(f"{archive.name}: kit.json is not a kit's: {error!r}") from error
+        raise SiteError(f"the archive's kit.json is none of a kit: {error!r}") from error
 
 
 def _write(source: IO[bytes] | None, place: Path) -> None:

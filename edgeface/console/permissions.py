@@ -81,6 +81,9 @@ _ROUTES = {
     "GET /doors/{door}/log": _of(AUDITOR, scope="acts:read"),
     "GET /events": _of(*_EVERYBODY, scope="events:read"),
     "GET /events/stream": _of(*_EVERYBODY, scope="events:read"),
+    "GET /rollouts": _of(OPERATOR, scope="doors:read"),
+    "POST /rollouts": _of(scope="rollouts:write", act="roll-out begun", kib=_KIT_KIB),
+    "POST /rollouts/{number}/stop": _of(scope="rollouts:write", act="roll-out stopped"),
     "GET /users": _of(),
     "POST /users": _of(act="user added"),
     "PATCH /users/{name}": _of(act="user changed"),
@@ -97,6 +100,7 @@ _ROUTES = {
     "GET /door/changes": _DOOR,
     "POST /door/edits": Access(door=True, act="edit at a door", body_bytes=_MIB),
     "POST /door/status": _DOOR,
+    "GET /door/rollouts/{number}/file": _DOOR,
     "POST /door/live": Access(door=True, body_bytes=_MIB),
 }
 # Shells without any data in them, and their files: they say nothing to whom the API says nothing.

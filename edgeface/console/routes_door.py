@@ -91,7 +91,7 @@ async def edits(request: Request) -> dict[str, Any]:
 async def status(request: Request) -> None:
     """Note how a door is."""
     message = wire.parsed(await request.body(), wire.STATUS, what="status")
-    await run_in_threadpool(site_of(request).doors.report, who(request).name, message)
+    await run_in_threadpool(_report, site_of(request), who(request).name, message)
 
 
 @router.post("/door/live", status_code=204)
@@ -119,7 +119,13 @@ def _edit(site: Site, door: str, message: dict[str, Any]) -> dict[str, Any]:
 
 def _changes(site: Site, door: str, epoch: str, after: int) -> dict[str, Any]:
     answer = site.changes.since(door, epoch=epoch, after=after)
-    return {**answer, "received": site.events.received(door), "task": None}
+    received, task = site.events.received(door), site.rollouts.task_for(door)
+    return {**answer, "received": received, "task": task}
+
+
+def _report(site: Site, door: str, status: dict[str, Any]) -> None:
+    site.doors.report(door, status)
+    site.rollouts.report(door, status)
 
 
 async def _first(*events: asyncio.Event, timeout_s: float) -> None:

@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
-from edgeface.errors import SiteConflictError, SiteError, SiteForbiddenError, UnknownEntryError
+from edgeface.errors import SiteConflictError, SiteError, UnknownEntryError
 from edgeface.site import rollout_rows as rows
 from edgeface.site.rollout_door import OPEN, Limits, RolloutDoor
 from edgeface.site.rollout_file import forget_files, keep_file
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from edgeface.site.database import Database
 
 _DOOR = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SHOWN = 50
 _LONGEST_S = 30 * 86400.0
 
 
@@ -41,7 +42,7 @@ class Rollouts:
     database
         The site's.
     folder
-        Keeps the files; made when missing.
+        Keeps the files; made here when missing.
     now
         The time; the system's.
     """
@@ -49,7 +50,11 @@ class Rollouts:
     def __init__(
         self, database: Database, folder: Path, *, now: Callable[[], datetime] | None = None
     ) -> None:
-        self._database, self._folder = database, folder
+        self._database, self.folder = database, folder
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise SiteError(f"folder of roll-outs: {folder}: {error.strerror}") from error
         self._now = now or (lambda: datetime.now(timezone.utc))
 
     def create(
@@ -76,14 +81,14 @@ class Rollouts:
         _check(kind, doors, limits)
         with self._changing() as (connection, _):
             _refuse_second(connection)
-        kept = keep_file(kind, file, doors=doors, folder=self._folder)
+        kept = keep_file(kind, file, doors=doors, folder=self.folder)
         with self._changing() as (connection, now):
             _refuse_second(connection)
             number = rows.add(connection, kind, kept, limits, by=by, now=now)
             rows.add_doors(connection, number, doors)
             text = f"{by} begins: {kept.label}, for {', '.join(doors)}"
             rows.add_step(connection, number, door=None, text=text, now=now)
-            forget_files(self._folder, but={kept.sha256})
+            forget_files(self.folder, but={kept.sha256})
         return self.get(number)
 
     def get(self, number: int) -> Rollout:
@@ -93,10 +98,12 @@ class Rollouts:
             return rows.read(connection, _head(connection, number))
 
     def all(self) -> tuple[Rollout, ...]:
-        """Return every roll-out, newest first."""
+        """Return the newest roll-outs, newest first."""
         with self._changing() as (connection, now):
             self._expire(connection, now)
-            return tuple(rows.read(connection, head) for head in rows.read_heads(connection))
+            return tuple(
+                rows.read(connection, head) for head in rows.read_heads(connection)[:_SHOWN]
+            )
 
     def overview(self) -> list[dict[str, Any]]:
         """Return `all` as JSON has it."""
@@ -154,14 +161,14 @@ class Rollouts:
 
         Raises
         ------
-        SiteForbiddenError
+        UnknownEntryError
             It has not.
         """
         with self._database.transaction() as connection:
             for head, row in _at_work(connection, door):
                 if head.id == number and row.state == "working":
-                    return self._folder / head.sha256
-        raise SiteForbiddenError(f"door {door} has nothing to fetch of roll-out {number}")
+                    return self.folder / head.sha256
+        raise UnknownEntryError(f"door {door} has nothing to fetch of roll-out {number}")
 
     @contextmanager
     def _changing(self) -> Iterator[tuple[Connection, datetime]]:

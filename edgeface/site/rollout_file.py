@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from edgeface.door.config import SCHEMA, read_config
 from edgeface.errors import BoardError, DoorError, SiteError
 from edgeface.kit_archive import read_kit_facts
 from edgeface.toml import read_toml
+
+_DAY_S = 86400.0
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,6 @@ def keep_file(kind: str, file: Path, *, doors: Sequence[str], folder: Path) -> R
     """
     label = _kit_label(file) if kind == "kit" else _config_label(file, doors)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, new = tempfile.mkstemp(dir=folder, prefix=".new-")
         os.close(handle)
         shutil.copyfile(file, new)
@@ -53,15 +55,16 @@ def keep_file(kind: str, file: Path, *, doors: Sequence[str], folder: Path) -> R
         os.replace(new, folder / digest)
         _sync(folder)
     except OSError as error:
-        raise SiteError(f"{file.name} cannot be kept in {folder}: {error.strerror}") from error
+        raise SiteError(f"the file cannot be kept in {folder}: {error.strerror}") from error
     return RolloutFile(digest, (folder / digest).stat().st_size, label)
 
 
 def forget_files(folder: Path, *, but: Collection[str]) -> None:
-    """Delete the files that are kept, but those of these SHA-256."""
-    for file in folder.iterdir() if folder.is_dir() else ():
-        if file.name not in but:
-            file.unlink()
+    """Delete the files that are kept, but those of these SHA-256; and what was left behind."""
+    for file in folder.iterdir():
+        on_its_way = file.name.startswith(".") and time.time() - file.stat().st_mtime < _DAY_S
+        if file.name not in but and not on_its_way:
+            file.unlink(missing_ok=True)
 
 
 def file_sha256(file: Path) -> str:
@@ -87,16 +90,16 @@ def _config_label(file: Path, doors: Sequence[str]) -> str:
             name = read_config(file).name
             if list(doors) != [name]:
                 raise SiteError(
-                    f"{file.name} is the whole door.toml of {name}, found doors "
+                    f"the file is the whole door.toml of {name}, found doors "
                     f"{', '.join(doors)}: leave name out to change the same keys at several doors"
                 )
             return f"door.toml of {name}"
     except (BoardError, DoorError) as error:
-        raise SiteError(str(error)) from error
+        raise SiteError(str(error).replace(str(file.absolute()), "the file")) from error
     unknown = sorted(set(tables or {}) - set(SCHEMA["properties"]))
     if not tables or unknown:
         found = unknown[0] if unknown else "nothing"
-        raise SiteError(f"{file.name} holds {found}: expected tables of a door.toml")
+        raise SiteError(f"the file holds {found}: expected tables of a door.toml")
     return f"door.toml: {', '.join(sorted(tables))}"
 
 

@@ -21,6 +21,7 @@ from edgeface.site.doors import Doors
 from edgeface.site.events import Events
 from edgeface.site.people import People
 from edgeface.site.retention import BY, Gone, Retention
+from edgeface.site.rollout import Rollouts
 from edgeface.site.rules import SiteRules
 from edgeface.site.session import Sessions
 from edgeface.site.token import Tokens
@@ -43,7 +44,7 @@ class Site:
         Its site.toml.
     pipeline
         What makes templates of photos.
-    people, rules, doors, changes, events, retention, watch
+    people, rules, doors, changes, events, rollouts, retention, watch
         As their modules say.
     users, sessions, guesses, tokens, acts
         Who may use the console and the API, and what was done.
@@ -74,6 +75,8 @@ class Site:
         self.rules, self.doors = SiteRules(database), Doors(database)
         self.changes = Changes(self.people, self.rules, self.doors)
         self.events = Events(database)
+        rollouts = self.config.table("rollouts").get("folder", "rollouts")
+        self.rollouts = Rollouts(database, self.config.base / rollouts)
         self.retention = Retention(database, forget_events=self.events.forget)
         self.watch = opened.enter_context(Watch(database))
         self._collector = opened.enter_context(self._collect())

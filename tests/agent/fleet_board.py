@@ -94,14 +94,21 @@ class Board:
         faults = {"model": "it computes nonsense"} if ILL in self.running else {}
         return {"faults": faults, "model_id": "m1", "edgeface": self.running}
 
-    def fleet(self, url: str, *, door_config: Path | None = None, **changes: Any) -> Fleet:
+    def fleet(
+        self,
+        url: str,
+        *,
+        door_config: Path | None = None,
+        link: SiteLink | None = None,
+        **changes: Any,
+    ) -> Fleet:
         """The agent's part, not begun yet."""
         settings = FleetSettings.from_settings(
             self.settings(**changes),
             folder=self.folder / "fleet",
             door_config=door_config or self.folder / "door.toml",
         )
-        link = SiteLink(url, ca_file=None, token=lambda: "token")
+        link = link or SiteLink(url, ca_file=None, token=lambda: "token")
         return Fleet(settings, link=link, health=self.health)
 
     def agent(self, url: str, task: Mapping[str, Any], **changes: Any) -> BaseProcess:

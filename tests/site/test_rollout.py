@@ -11,7 +11,6 @@ import pytest
 from edgeface.errors import (
     SiteConflictError,
     SiteError,
-    SiteForbiddenError,
     UnknownEntryError,
 )
 from edgeface.site.database import Database
@@ -190,7 +189,7 @@ def test_door_that_is_not_connected_is_waited_for_and_one_that_never_ends_is_not
     site.tell("front")
     site.pass_s(601)
     assert site.states() == ["failed", "failed", "left", "left"]
-    with pytest.raises(SiteForbiddenError, match="nothing to fetch"):
+    with pytest.raises(UnknownEntryError, match="nothing to fetch"):
         site.rollouts.file_for("front", number)
 
 
