@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -15,7 +15,8 @@ import numpy as np
 from edgeface.errors import SiteConflictError
 from edgeface.gallery_file import read_gallery_file
 from edgeface.gallery_person import PersonRecord
-from edgeface.gallery_template import require_embeddings, require_name
+from edgeface.gallery_template import require_embeddings
+from edgeface.site.merge import edited
 from edgeface.site.people import People
 from edgeface.site.people_row import COLUMNS, next_version, notify, sort_key, writing
 
@@ -137,9 +138,8 @@ def _of_file(people: People, path: Path) -> Iterator[Incoming]:
 
 
 def _checked(one: Incoming, *, dim: int) -> Incoming:
-    name = require_name(one.record.name)
-    templates = require_embeddings(one.templates, dim=dim)
-    return Incoming(replace(one.record, name=name), templates)
+    record = edited(one.record, {"name": one.record.name})
+    return Incoming(record, require_embeddings(one.templates, dim=dim))
 
 
 def _stage(connection: Connection, part: list[Incoming]) -> None:
