@@ -21,6 +21,7 @@ DoorName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 UidText = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Uid = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="the person's id")]
 Door = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="the door's name")]
+KeyId = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$", description="of a public key")]
 RuleName = Annotated[str, Path(pattern=r"^[a-z0-9_-]{1,64}$")]
 UserName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Limit = Annotated[int, Query(ge=1, le=500, description="how many at most")]
@@ -51,6 +52,7 @@ __all__ = [
     "Field",
     "Form",
     "GroupName",
+    "KeyId",
     "Limit",
     "Moment",
     "Name",

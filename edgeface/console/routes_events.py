@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
@@ -12,7 +13,7 @@ from sse_starlette import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
 from edgeface.console.answers import Refused
-from edgeface.console.forms import Before, Door, DoorName, Form, Limit, Moment, Text, UidText
+from edgeface.console.forms import Before, Door, DoorName, Form, KeyId, Limit, Moment, Text, UidText
 from edgeface.console.permissions import API
 from edgeface.console.routes_acts import ReportAnswer, report_answer
 from edgeface.console.security import SiteRoute, site_of, still_in
@@ -51,6 +52,26 @@ class DoorLogAnswer(Form):
     keys: list[str]
     logs: list[LogAnswer]
     noticed: list[str]
+
+
+class KeyAnswer(Form):
+    """A public key that a door showed, first at ``seen_at``."""
+
+    id: str
+    trusted: bool
+    seen_at: datetime
+
+
+class DoorKeysAnswer(Form):
+    """A door's keys, oldest first."""
+
+    keys: list[KeyAnswer]
+
+
+class Judgement(Form):
+    """Whether what a key signs in a door's log counts."""
+
+    trusted: bool
 
 
 @router.get("/events")
@@ -103,6 +124,21 @@ def log(door: Door, request: Request) -> DoorLogAnswer:
     site = site_of(request)
     site.doors.get(door)
     return _report(site.events.verify(door))
+
+
+@router.get("/doors/{door}/keys")
+def keys(door: Door, request: Request) -> DoorKeysAnswer:
+    """List the public keys that a door showed, and which of them may sign its log."""
+    site = site_of(request)
+    site.doors.get(door)
+    return DoorKeysAnswer(keys=[KeyAnswer(**vars(key)) for key in site.events.keys(door)])
+
+
+@router.put("/doors/{door}/keys/{key}", status_code=204)
+def judge_key(door: Door, key: KeyId, judgement: Judgement, request: Request) -> None:
+    """Trust a key that a door showed, after its board was replaced; or not any more."""
+    site_of(request).events.judge_key(door, key, trusted=judgement.trusted)
+    request.state.detail = f"{door}, key {key}: {'' if judgement.trusted else 'not '}trusted"
 
 
 async def _followed(request: Request, after: int) -> AsyncIterator[dict[str, str]]:

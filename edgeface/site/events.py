@@ -13,12 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeface.door.audit_key import read_public_key
 from edgeface.errors import AuditError, SiteError
-from edgeface.signature import key_id
 from edgeface.site.events_arrival import Arrival, Notice, row_of, unreadable
 from edgeface.site.events_chain import Chain
 from edgeface.site.events_find import Count, Event, Page, Wanted, find, find_arrived
+from edgeface.site.events_key import (
+    DoorKey,
+    introduced,
+    judge_key,
+    put_key,
+    shown_keys,
+    trusted_keys,
+)
 from edgeface.site.events_verify import DoorReport, verify
 
 if TYPE_CHECKING:
@@ -26,7 +32,7 @@ if TYPE_CHECKING:
 
     from edgeface.site.database import Database
 
-__all__ = ["Arrival", "Count", "DoorReport", "Event", "Events", "Page"]
+__all__ = ["Arrival", "Count", "DoorKey", "DoorReport", "Event", "Events", "Page"]
 
 CHANNEL = "events"
 """PostgreSQL's NOTIFY when events arrived; its payload is the door."""
@@ -87,29 +93,14 @@ class Events:
             return dict(connection.execute(query, (door,)).fetchall())
 
     def introduce(self, door: str, pem: bytes) -> None:
-        """Take the public key that a door shows: its first is trusted, every other is noticed.
-
-        Raises
-        ------
-        SiteError
-            The database does not answer.
-        """
-        try:
-            shown = key_id(read_public_key(pem))
-        except AuditError as error:
-            self.notice(Notice(door, "key", f"it shows {error}", f"key {door} unreadable"))
-            return
-        known = self.keys(door)
-        if not known:
-            self.trust(door, pem)
-            detail = f"the door's key {shown} was seen for the first time and is trusted from now"
-            self.notice(Notice(door, "key", detail, f"key {door} {shown} first"))
-        elif shown not in known:
-            detail = f"the door shows key {shown}, expected {', '.join(sorted(known))}"
-            self.notice(Notice(door, "key", detail, f"key {door} {shown}"))
+        """Take the public key that a door shows: its first is trusted, others are noticed."""
+        with self._adding({door}) as (connection, keys):
+            found = introduced(connection, door, pem)
+            if found is not None:
+                Chain(connection, keys=keys).notice(found)
 
     def trust(self, door: str, pem: bytes) -> str:
-        """Believe what is signed by a public key in a door's log; return the key's id.
+        """Believe what a public key signs in a door's log; return the key's id.
 
         Raises
         ------
@@ -117,27 +108,26 @@ class Events:
             It is no key, or the database does not answer.
         """
         try:
-            shown = key_id(read_public_key(pem))
+            with self._database.transaction() as connection:
+                return put_key(connection, door, pem, trusted=True)
         except AuditError as error:
             raise SiteError(f"door {door}: {error}") from error
-        with self._database.transaction() as connection:
-            connection.execute(
-                "INSERT INTO event_key (door, key_id, public) VALUES (%s, %s, %s) "
-                "ON CONFLICT DO NOTHING",
-                (door, shown, pem.decode("ascii")),
-            )
-        return shown
 
-    def distrust(self, door: str, key: str) -> None:
-        """Believe nothing any more that this key signed; one that is not there is no error."""
-        with self._database.transaction() as connection:
-            query = "DELETE FROM event_key WHERE door = %s AND key_id = %s"
-            connection.execute(query, (door, key))
+    def judge_key(self, door: str, key: str, *, trusted: bool) -> None:
+        """Trust a key that a door showed, by its id, or not any more.
 
-    def keys(self, door: str) -> dict[str, Any]:
-        """Return the public keys that may sign a door's log, by id."""
+        Raises
+        ------
+        UnknownEntryError
+            The door never showed it.
+        """
         with self._database.transaction() as connection:
-            return _keys(connection, {door}).get(door, {})
+            judge_key(connection, door, key, trusted=trusted)
+
+    def keys(self, door: str) -> tuple[DoorKey, ...]:
+        """Return the public keys that a door showed, oldest first."""
+        with self._database.transaction() as connection:
+            return shown_keys(connection, door)
 
     def find(self, **wanted: Any) -> Page:
         """Return the newest events that fit everything that is asked, as `Wanted` has it."""
@@ -192,7 +182,7 @@ class Events:
             Public keys that may have signed, by id; None takes those that are trusted.
         """
         with self._database.transaction() as connection:
-            trusted = _keys(connection, {door}).get(door) if keys is None else keys
+            trusted = trusted_keys(connection, {door}).get(door) if keys is None else keys
             return verify(connection, door, keys=trusted or None)
 
     def forget(self, before: datetime) -> int:
@@ -213,7 +203,7 @@ class Events:
         doors = set(doors)
         with self._database.transaction() as connection:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-            yield connection, _keys(connection, doors)
+            yield connection, trusted_keys(connection, doors)
             for door in doors:
                 connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, door))
 
@@ -225,15 +215,6 @@ def _add(chain: Chain, arrival: Arrival, *, received_at: datetime) -> bool:
         chain.notice(unreadable(arrival, str(error)))
         return False
     return chain.add(arrival, row)
-
-
-def _keys(connection: Connection, doors: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Door -> key id -> public key."""
-    query = "SELECT door, key_id, public FROM event_key WHERE door = ANY(%s)"
-    found: dict[str, dict[str, Any]] = {}
-    for door, key, public in connection.execute(query, (list(doors),)):
-        found.setdefault(door, {})[key] = read_public_key(public.encode("ascii"))
-    return found
 
 
 def _forget(

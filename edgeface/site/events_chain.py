@@ -134,9 +134,13 @@ class Chain:
         if key is not None and holds(entry, key):
             log.signed = seq
             return
-        found = f"by key {entry['key']}, expected {', '.join(sorted(keys))}"
-        detail = f"entry {seq} is signed {found}" if key is None else f"signature of {seq} is wrong"
-        self.notice(log.notice("chain_broken", detail, about=f"{seq} signature"))
+        if key is None:
+            about = f"key {entry['key']}"  # one notice, not one at every signature
+            detail = f"entry {seq} and others are signed by {about}, which is not trusted"
+        else:
+            about = f"{seq} signature"
+            detail = f"the signature of entry {seq} does not hold"
+        self.notice(log.notice("chain_broken", detail, about=about))
 
     def _rewritten(self, log: _Log, row: Mapping[str, Any]) -> None:
         detail = f"entry {row['seq']} came again and is another one: the log was rewritten"

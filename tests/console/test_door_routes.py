@@ -11,6 +11,7 @@ import httpx
 import numpy as np
 import pytest
 
+from edgeface.door.audit import AuditKey
 from edgeface.site import wire
 from edgeface.site.events_arrival import Notice
 from tests.console.serving import Served
@@ -206,6 +207,18 @@ def test_waiting_door_learns_at_once_that_its_picture_is_wanted(served: Served, 
     answer = door.get("/door/changes", params={**cursor(held), "wait": 20}).json()
     assert answer["live_until"] and time.monotonic() - start < 5
     operator.post("/doors/front/live", json={"minutes": 0, "reason": "done"})
+
+
+def test_owner_decides_which_key_of_a_door_is_trusted(served: Served, door, owner):
+    first, second = AuditKey.generate(), AuditKey.generate()
+    for key in (first, second):
+        served.site.events.introduce("front", key.public_pem)
+    assert owner.put(f"/doors/front/keys/{second.id}", json={"trusted": True}).status_code == 204
+    assert owner.put(f"/doors/front/keys/{first.id}", json={"trusted": False}).status_code == 204
+    assert served.site.acts.find(limit=1)[0]["detail"] == f"front, key {first.id}: not trusted"
+    keys = owner.get("/doors/front/keys").json()["keys"]
+    assert [(key["id"], key["trusted"]) for key in keys] == [(first.id, False), (second.id, True)]
+    assert owner.put("/doors/front/keys/" + "0" * 16, json={"trusted": True}).status_code == 404
 
 
 def test_removed_door_is_nobody(served: Served, owner):

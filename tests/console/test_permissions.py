@@ -16,7 +16,8 @@ from edgeface.site.users import ROLES
 from tests.console.serving import Served
 
 NOBODY = "0" * 32
-_FILLED = {"uid": NOBODY, "name": "nothing", "door": "nothing", "identity": "0" * 12, "number": 0}
+_FILLED = {"uid": NOBODY, "name": "nothing", "door": "nothing", "identity": "0" * 12}
+_FILLED.update(number=0, key="0" * 16)
 LOGS_OUT = ("DELETE", f"{API}/session")
 
 
