@@ -15,8 +15,15 @@ const COLUMNS = [
   ["When", (receipt) => when(receipt.erased_at)],
   ["Receipt", (receipt) => el("code", {}, receipt.receipt_id)],
   ["Templates", (receipt) => String(receipt.templates), "number"],
-  ["Doors", (receipt) => (receipt.pending.length ? pill("warn", `waits for ${receipt.pending.join(", ")}`) : pill("good", "all confirmed"))],
+  ["Doors", confirmed],
 ];
+
+function confirmed(receipt) {
+  if (receipt.pending.length) return pill("warn", `waits for ${receipt.pending.join(", ")}`);
+  // Such a door can confirm nothing any more: its board may hold the person still.
+  if (receipt.removed.length) return pill("warn", `taken away unconfirmed: ${receipt.removed.join(", ")}`);
+  return pill("good", "all confirmed");
+}
 
 function draw(kept, session) {
   const mayChange = may(session, "owner"), place = el("div", { role: "alert" }), button = el("button", {}, "Save");
