@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -13,12 +13,13 @@ from pydantic import StringConstraints
 from starlette.concurrency import run_in_threadpool
 
 from edgeface.console.answers import Refused
-from edgeface.console.forms import Door, Field, Form, GroupName, Text
+from edgeface.console.forms import Door, Field, Form, GroupName, Moment, Text
 from edgeface.console.live import LivePictures, Picture
 from edgeface.console.permissions import API
 from edgeface.console.security import SiteRoute, site_of, still_in, who
 from edgeface.errors import EdgeFaceError
 from edgeface.site.doors import DoorEntry
+from edgeface.site.events import Count
 from edgeface.site.wire import LOOK_HEADER
 
 router = APIRouter(prefix=API, route_class=SiteRoute, tags=["doors"])
@@ -57,7 +58,8 @@ class LiveWish(Form):
 
 class DoorAnswer(Form):
     """A door. ``confirmed``: the version of people and rules that it has; ``status``: what it last
-    said of itself, at ``seen_at``; ``live_*``: who asked for its live picture, until when, why."""
+    said of itself, at ``seen_at``; ``live_*``: who asked for its live picture, until when, why;
+    ``opened``, ``denied``: how often it let somebody in and did not, where that was asked for."""
 
     name: str
     groups: tuple[str, ...]
@@ -68,6 +70,8 @@ class DoorAnswer(Form):
     live_until: str | None
     live_reason: str | None
     live_by: str | None
+    opened: int | None = None
+    denied: int | None = None
 
 
 class LiveAnswer(Form):
@@ -77,9 +81,10 @@ class LiveAnswer(Form):
 
 
 @router.get("/doors")
-def doors(request: Request) -> list[DoorAnswer]:
-    """List the doors and how they are."""
-    return [_door(entry) for entry in site_of(request).doors.all()]
+def doors(request: Request, since: Moment | None = None) -> list[DoorAnswer]:
+    """List the doors and how they are; with ``since``, how often each opened and did not."""
+    counts = None if since is None else site_of(request).events.counts(since)
+    return [_door(entry, counts) for entry in site_of(request).doors.all()]
 
 
 @router.post("/doors", status_code=201)
@@ -160,5 +165,9 @@ def _may_watch(door: str, request: Request) -> bool:
         return False
 
 
-def _door(entry: DoorEntry) -> DoorAnswer:
-    return DoorAnswer(**{name: getattr(entry, name) for name in DoorAnswer.model_fields})
+def _door(entry: DoorEntry, counts: Mapping[str, Count] | None) -> DoorAnswer:
+    if counts is None:
+        return DoorAnswer(**vars(entry))
+    counted = counts.get(entry.name)
+    opened, denied = (counted.opened, counted.denied) if counted else (0, 0)
+    return DoorAnswer(**vars(entry), opened=opened, denied=denied)

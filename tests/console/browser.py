@@ -46,6 +46,15 @@ class Browser:
         self.driver.get(self.url + path)
         self.settle()
 
+    def log_in(self, right: Mapping[str, str]) -> None:
+        """Log in by hand, with what `Served.login` gives."""
+        self.open("/login")
+        self.fill(Name=right["name"], Password=right["password"])
+        self.write("Code of your authenticator app", right["code"])
+        self.click("Log in")
+        self.wait(lambda: self.driver.current_url == f"{self.url}/", "the first page")
+        self.settle()
+
     def settle(self) -> None:
         """Wait until no part of the page says that it is busy."""
         busy = "return document.querySelector('[aria-busy]') === null"
@@ -110,6 +119,18 @@ class Browser:
         self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)
         found.click()
 
+    def pixel(self, x: int, y: int) -> tuple[int, int, int]:
+        """The colour of a pixel of the page's first canvas: red, green, blue."""
+        red, green, blue, _ = self.driver.execute_script(
+            "const shown = document.querySelector('canvas'), {width, height} = shown;"
+            "const copy = new OffscreenCanvas(width, height).getContext('2d');"
+            "copy.drawImage(shown, 0, 0);"
+            "return [...copy.getImageData(arguments[0], arguments[1], 1, 1).data]",
+            x,
+            y,
+        )
+        return red, green, blue
+
     def problems(self) -> list[str]:
         """What keeps people from using the page: missing names, poor contrast, overflow."""
         return self.driver.execute_script(_PROBLEMS.read_text(encoding="utf-8"))
@@ -143,16 +164,6 @@ class Browser:
             "Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip}
         )
         (Path(folder) / name).write_bytes(base64.b64decode(found["data"]))
-
-
-def log_in(browser: Browser, right: Mapping[str, str]) -> None:
-    """Log in by hand, with what `Served.login` gives."""
-    browser.open("/login")
-    browser.fill(Name=right["name"], Password=right["password"])
-    browser.write("Code of your authenticator app", right["code"])
-    browser.click("Log in")
-    browser.wait(lambda: browser.driver.current_url == f"{browser.url}/", "the first page")
-    browser.settle()
 
 
 @contextmanager

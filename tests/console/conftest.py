@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.console.browser import Browser, browse
+from tests.console.furnish import furnish
 from tests.console.serving import Served, serve
 from tests.site.conftest import postgres  # noqa: F401
 from tests.site.postgres import Postgres
@@ -34,3 +36,20 @@ def operator(served: Served) -> Iterator[httpx.Client]:
 def _closed(client: httpx.Client) -> Iterator[httpx.Client]:
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session")
+def furnished(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:  # noqa: F811
+    """A running site with something on every page of its console."""
+    folder = tmp_path_factory.mktemp("furnished")
+    with serve(folder / "site", postgres.create()) as found:
+        furnish(found.site, folder)
+        yield found
+
+
+@pytest.fixture(scope="session")
+def browser(furnished: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A browser at the furnished site, in which an owner is logged in."""
+    with browse(furnished.url, folder=tmp_path_factory.mktemp("chromium")) as found:
+        found.log_in(furnished.login("owner"))
+        yield found

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
 from datetime import datetime, timezone
 from pathlib import Path
 
 import cv2
+import httpx
 import numpy as np
 import pytest
 
 from edgeface.door.audit_entry import decode
 from edgeface.door.event import Moment
-from tests.console.browser import Browser, browse, log_in
+from edgeface.site.wire import LOOK_HEADER
+from tests.console.browser import Browser
 from tests.console.serving import Served
 from tests.door.audit_logs import KEY, lines, open_log, opening
 
 NAME = "Eileen Collins"
-
-
-@pytest.fixture(scope="module")
-def browser(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A browser that nobody is logged in with."""
-    with browse(served.url, folder=tmp_path_factory.mktemp("chromium")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +42,7 @@ def enrol(browser: Browser, shots: list[Path]) -> str:
     browser.click("Enrol")
     browser.wait_for("Write the person’s name.")
     browser.fill(Name=NAME, Consent_given_on="2026-11-01")
-    browser.click("staff")
+    browser.click("guests")
     browser.field("Choose photos").send_keys("\n".join(str(shot) for shot in shots))
     browser.wait_for("3 good photos: that is enough.")
     browser.wait_for("Turn towards the light.")  # the dark one; it is not sent
@@ -67,9 +62,9 @@ def make_schedule(browser: Browser) -> None:
     browser.click("Save")
     browser.wait_for("Monday to Friday, 08:00 to 18:00; closed on holidays.")
     browser.click("New group")
-    browser.fill(Name="staff", Schedule="office")
+    browser.fill(Name="guests", Schedule="office")
     browser.click("Save")
-    browser.wait_for("for staff")
+    browser.wait_for("for guests")
 
 
 def change_schedule(browser: Browser, served: Served) -> None:
@@ -88,13 +83,30 @@ def watch_event(browser: Browser, served: Served, folder: Path, *, uid: str) -> 
     browser.open("/events")
     browser.wait_for("Live")
     moment = Moment(1.0, datetime.now(timezone.utc))
-    with open_log(folder, door="front", now=lambda: moment) as log:
+    with open_log(folder, door="lobby", now=lambda: moment) as log:
         log.write(opening(NAME, at=moment))
     of = decode(lines(folder)[0].rstrip(b"\n"))["log"]
     for line in lines(folder):
         people = {KEY.pseudonym(NAME): uid}
-        assert served.site.events.receive("front", line.rstrip(b"\n"), people, log=of)
+        assert served.site.events.receive("lobby", line.rstrip(b"\n"), people, log=of)
     browser.wait_for(f"{NAME} came in")
+
+
+def watch_live(browser: Browser, door: httpx.Client) -> None:
+    """An operator asks, the door sends, the picture is shown with its box."""
+    browser.open("/doors/lobby")
+    browser.write("Why", "A visitor cannot get in")
+    browser.click("Show the live picture")
+    browser.wait_for("Waiting for the door’s camera")
+    _, jpeg = cv2.imencode(".jpg", np.full((240, 320, 3), 40, np.uint8))
+    look = {"faces": [{"box": [100, 60, 80, 100], "text": "recognised", "state": "good"}]}
+    headers = {LOOK_HEADER: json.dumps(look)}
+    assert door.post("/door/live", content=jpeg.tobytes(), headers=headers).status_code == 204
+    browser.wait(lambda: browser.pixel(20, 20)[0] == 40, "the picture")
+    red, green, _ = browser.pixel(100, 120)
+    assert green > 150 > red  # the box's side
+    browser.click("Stop watching")
+    browser.wait_for("Nobody sees this door’s picture.")
 
 
 def revoke(browser: Browser, served: Served, *, uid: str) -> None:
@@ -106,19 +118,20 @@ def revoke(browser: Browser, served: Served, *, uid: str) -> None:
 
 
 def test_a_day_at_the_console(
-    browser: Browser, served: Served, shots: list[Path], tmp_path: Path
+    browser: Browser, furnished: Served, shots: list[Path], tmp_path: Path
 ) -> None:
-    served.site.doors.add("front", groups=["staff"], by="user:owner")
-    log_in(browser, served.login("owner"))
+    served = furnished
+    door = served.door("lobby", "guests")
     make_schedule(browser)
     uid = enrol(browser, shots)
     watch_event(browser, served, tmp_path / "log", uid=uid)
+    watch_live(browser, door)
     change_schedule(browser, served)
-    # calibrate(browser, served)
     revoke(browser, served, uid=uid)
     browser.open("/audit")
     browser.wait_for("The trail is whole")
-    for act in ("Logged in", "Schedule set", "Person enrolled", "Person changed"):
+    acts = ("Logged in", "Schedule set", "Person enrolled", "Live picture asked for")
+    for act in (*acts, "Person changed"):
         browser.wait_for(act)
     assert browser.complaints() == []
     asked = browser.requests()

@@ -106,7 +106,7 @@ function setUpToken() {
       const { token } = await post(`${path}/token`);
       show("The new token", note("warn", el("span", {}, "It is shown once.")), secret(token, "The door’s token"));
     } }));
-  byId("remove").addEventListener("click", () => ask(`Remove ${name}?`, el("p", {}, "Its token is void at once. The door goes on with the people whom it knows until somebody empties its board."), {
+  byId("remove").addEventListener("click", () => ask(`Remove ${name}?`, el("p", {}, "Its token is void at once. The door goes on with the people whom it has until its board is emptied."), {
     yes: "Remove", danger: true, done: async () => {
       await remove(path);
       location.assign("/");

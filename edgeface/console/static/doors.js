@@ -1,11 +1,11 @@
 // The overview: a card for each door, and what happens just now.
 
-import { get, post } from "./api.js";
+import { get, post, query } from "./api.js";
 import { act, ask, byId, el, field, fill, icon, nothing, note, picks, picked, pill, secret, show } from "./dom.js";
 import { doorState, faultList, seen, summary } from "./doorstate.js";
 import { addEvent, findEvents, followEvents, showLatest } from "./eventlist.js";
 import { begin, may } from "./shell.js";
-import { when } from "./time.js";
+import { today, when } from "./time.js";
 import { isShown, sentence } from "./words.js";
 
 const EVERY_MS = 10_000;
@@ -37,7 +37,7 @@ function draw(doors, session) {
 }
 
 async function load() {
-  const doors = await get("/doors");
+  const doors = await get(`/doors${query({ since: today().toISOString() })}`);
   const missing = doors.filter((door) => !last.has(door.name));
   await Promise.all(missing.map(async (door) => {
     const found = await findEvents({ door: door.name, limit: 20 });

@@ -1,9 +1,10 @@
 // How every door and the server are: what an installer looks at first.
 
-import { get } from "./api.js";
+import { get, query } from "./api.js";
 import { byId, el, facts, fill, nothing, note, pill, table } from "./dom.js";
 import { degrees, doorState, faultList, millis, seen, summary } from "./doorstate.js";
 import { begin } from "./shell.js";
+import { today } from "./time.js";
 import { CLOCKS } from "./words.js";
 
 const HOT_C = 80, SLOW_MS = 500, EVERY_MS = 10_000;
@@ -40,7 +41,7 @@ function drawServer(found) {
 
 begin(async () => {
   const refresh = () => Promise.all([
-    fill(byId("doors"), () => get("/doors"), drawDoors),
+    fill(byId("doors"), () => get(`/doors${query({ since: today().toISOString() })}`), drawDoors),
     fill(byId("server"), () => get("/health"), drawServer),
   ]);
   await refresh();
