@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 
-from edgeface.door.event import Alarm, Decision, Event, Moment
+from edgeface.door.event import Alarm, Decision, Event, Moment, Reason
 
 
 class Actuator(ABC):
@@ -62,3 +63,10 @@ class Actuator(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def not_opened(decision: Decision, actuator: Actuator) -> Decision:
+    """Return what became of a decision to open which an actuator could not carry out."""
+    return replace(
+        decision, opens=False, reason=Reason.FAULT, detail=f"{actuator.name} failed", pulse_s=0.0
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgeface.door.audit_entry import Record
-from edgeface.door.event import Alarm, Decision, Event, Fault, Moment
+from edgeface.door.event import Alarm, Decision, Event, Fault, Maintenance, Moment
 from edgeface.errors import AuditError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Journal:
             return [fault]
         return self.log(fault)
 
-    def log(self, happened: Decision | Alarm | Fault | Record) -> list[Event]:
+    def log(self, happened: Decision | Alarm | Fault | Maintenance | Record) -> list[Event]:
         """Write something down; return the event that this failed, where it worked until now."""
         if self._audit is None:
             return []

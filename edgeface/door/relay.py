@@ -1,4 +1,4 @@
-"""A relay on a GPIO line, and the inputs beside it: contact, exit button, tamper, duress.
+"""A relay on a GPIO line, and inputs beside it: contact, exit, tamper, duress, maintenance.
 
 docs/relay.md says how to wire them, and which failure leaves the door how.
 """
@@ -17,6 +17,7 @@ from edgeface.door.event import (
     Duress,
     Event,
     ExitRequest,
+    Maintenance,
     Moment,
     Tamper,
 )
@@ -26,12 +27,16 @@ from edgeface.errors import ActuatorError
 
 # Of each input: which level is "active" unless its table says otherwise. Contacts that are closed
 # to ground in peace, so that a cut wire reads as open; buttons close to ground when pressed.
-_ACTIVE_LOW = {"contact": False, "exit": True, "tamper": False, "duress": True}
+_ACTIVE_LOW = {
+    **{"contact": False, "exit": True, "tamper": False, "duress": True},
+    "maintenance": True,
+}
 _MEANING = {
     "contact": ("the door's contact", "the door is open"),
     "exit": ("the exit button (request to exit)", "it is pressed"),
     "tamper": ("the housing's contact", "the housing is open"),
     "duress": ("a silent alarm button", "it is pressed"),
+    "maintenance": ("a key switch: while it is turned no face opens", "it is turned"),
 }
 
 SETTINGS: dict[str, Any] = {
@@ -94,7 +99,7 @@ class Relay(Actuator):
     chip, line, active_low, drive, fail, max_pulse_s, watchdog_s, must_work
         As in `SETTINGS`.
     inputs
-        "contact", "exit", "tamper", "duress": those there are.
+        "contact", "exit", "tamper", "duress", "maintenance": those there are.
 
     Raises
     ------
@@ -203,7 +208,7 @@ class Relay(Actuator):
             if part not in self._polled:
                 self._polled.add(part)
                 changes = _first_changes(part, changes)
-            events.extend(_events(part, changes, moment))
+            events.extend(_events(part, changes, moment, by=self.name))
         return tuple(events)
 
     def fault(self) -> str | None:
@@ -225,11 +230,13 @@ def _first_changes(part: str, changes: list[bool]) -> list[bool]:
     return changes or [False] if part == "contact" else changes
 
 
-def _events(part: str, changes: list[bool], moment: Moment) -> list[Event]:
+def _events(part: str, changes: list[bool], moment: Moment, *, by: str) -> list[Event]:
     if part == "contact":
         return [DoorContact(moment, open=state) for state in changes]
     if part == "tamper":
         return [Tamper(moment, active=state) for state in changes]
+    if part == "maintenance":
+        return [Maintenance(moment, on=state, by=f"switch of {by}") for state in changes]
     # A button that is held or bounces is one request.
     kind = ExitRequest if part == "exit" else Duress
     return [kind(moment)] if any(changes) else []

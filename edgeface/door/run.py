@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Callable
 
-from edgeface.door.actuator import Actuator
+from edgeface.door.actuator import Actuator, not_opened
 from edgeface.door.audit_entry import act_record
 from edgeface.door.camera_frame import CameraEnded, NoFrameYet
 from edgeface.door.event import (
@@ -15,6 +14,7 @@ from edgeface.door.event import (
     ChallengeWanted,
     Decision,
     Event,
+    Maintenance,
     Moment,
     Output,
     PeopleChanged,
@@ -160,7 +160,10 @@ class Door:
         """Let the engine decide on events, and on those that carrying out its decisions causes."""
         pending, done = deque(events), []
         while pending:
-            for output in self._engine.step(pending.popleft()):
+            event = pending.popleft()
+            if isinstance(event, Maintenance):  # no output says that somebody turned the key
+                pending.extend(self._journal.log(event))
+            for output in self._engine.step(event):
                 pending.extend(self._carry_out(output))
                 done.append(output)
         return done
@@ -279,7 +282,9 @@ class Door:
                 )
                 opens = isinstance(output, Decision) and output.opens and not released
                 if actuator.must_work and opens:
-                    output = _failed(output, actuator)  # the others are told what really happened
+                    output = not_opened(
+                        output, actuator
+                    )  # the others are told what really happened
                     events += self._journal.log(output)
         return events
 
@@ -287,10 +292,4 @@ class Door:
 def _by_face(output: Decision | Alarm) -> bool:
     return (
         isinstance(output, Decision) and output.opens and output.reason is not Reason.EXIT_REQUEST
-    )
-
-
-def _failed(decision: Decision, actuator: Actuator) -> Decision:
-    return replace(
-        decision, opens=False, reason=Reason.FAULT, detail=f"{actuator.name} failed", pulse_s=0.0
     )

@@ -64,7 +64,7 @@ def guard_pid(actuator: Relay | Wiegand) -> int | None:
 
 
 def _name(event: Event) -> str:
-    state = [str(getattr(event, name)) for name in ("open", "active") if hasattr(event, name)]
+    state = [str(getattr(event, name)) for name in ("open", "active", "on") if hasattr(event, name)]
     return " ".join([type(event).__name__, *state])
 
 

@@ -13,12 +13,13 @@ import pytest
 from tests.door.doors import DoorProcess, eventually
 from tests.fakes.gpio_chip import FakeChip, FakeGpio
 
-RELAY, CONTACT, EXIT, TAMPER, DURESS = range(5)
+RELAY, CONTACT, EXIT, TAMPER, DURESS, MAINTENANCE = range(6)
 INPUTS = {
     "contact": {"line": CONTACT},
     "exit": {"line": EXIT},
     "tamper": {"line": TAMPER},
     "duress": {"line": DURESS},
+    "maintenance": {"line": MAINTENANCE},
 }
 TABLE = {"kind": "relay", "name": "front", "chip": "soc", "line": RELAY, "fail": "secure"}
 
@@ -28,6 +29,7 @@ def gpio(tmp_path: Path) -> Iterator[FakeGpio]:
     fake = FakeGpio(tmp_path, {"soc": 8})
     fake.chips["soc"].drive(EXIT, 1)  # buttons pull their lines down when pressed
     fake.chips["soc"].drive(DURESS, 1)
+    fake.chips["soc"].drive(MAINTENANCE, 1)
     yield fake
     fake.close()
 
@@ -98,6 +100,16 @@ def test_duress_and_tamper_are_told(chip: FakeChip, start) -> None:
     door = start()
     assert events_of(door, lambda: chip.drive(DURESS, 0)) == ["Duress"]
     assert events_of(door, lambda: chip.drive(TAMPER, 1)) == ["Tamper True"]
+
+
+def test_key_switch_is_told_turned_and_back_and_how_it_stands_at_the_start(
+    chip: FakeChip, start
+) -> None:
+    chip.drive(MAINTENANCE, 0)
+    door = start()
+    time.sleep(0.1)
+    assert "Maintenance True" in door.ask()["events"]
+    assert events_of(door, lambda: chip.drive(MAINTENANCE, 1)) == ["Maintenance False"]
 
 
 def test_contact_that_bounces_is_one_change(chip: FakeChip, start) -> None:

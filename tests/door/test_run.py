@@ -4,122 +4,21 @@ from __future__ import annotations
 
 import json
 import resource
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from edgeface.door.actuator import Actuator
-from edgeface.door.assemble import open_log, open_models, open_people, perceive_and_decide
-from edgeface.door.camera import Camera
-from edgeface.door.clock import Clock
-from edgeface.door.config import read_config
-from edgeface.door.event import Alarm, Decision, Event, ExitRequest, Moment, Reason
-from edgeface.door.notify import Notifier
-from edgeface.door.run import Door
-from edgeface.errors import ActuatorError
+from edgeface.door.event import Decision, Reason
 from tests.door import doorstep
-from tests.door.doorstep import NAME, make_doorstep, nobody, visit, write_clip
-
-
-class Bolt(Actuator):
-    """A lock that remembers what it was told, and fails when it is to."""
-
-    def __init__(self, name: str = "bolt", *, must_work: bool = True) -> None:
-        self.name, self.must_work = name, must_work
-        self.told: list[Decision | Alarm] = []
-        self.broken = False
-        self.pressed = False
-        self.look: Callable[[Decision | Alarm], None] = lambda output: None
-
-    def handle(self, output: Decision | Alarm) -> None:
-        self.look(output)
-        if self.broken and isinstance(output, Decision) and output.opens:
-            raise ActuatorError(f"{self.name} is stuck")
-        self.told.append(output)
-
-    def poll(self, moment: Moment) -> tuple[Event, ...]:
-        pressed, self.pressed = self.pressed, False
-        return (ExitRequest(moment),) if pressed else ()
-
-    def fault(self) -> str | None:
-        return f"{self.name} is stuck" if self.broken else None
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-    @property
-    def opened(self) -> list[Decision]:
-        return [told for told in self.told if isinstance(told, Decision) and told.opens]
-
-
-@dataclass
-class Parts:
-    """An open door, and what it is made of."""
-
-    door: Door
-    bolt: Bolt
-    others: Sequence[Bolt] = field(default_factory=tuple)
-    pipeline: object = None
-    folder: Path = Path()
-
-    def turns(self, count: int = 1000) -> list:
-        """Let it work; return what it decided until the clip's end."""
-        outputs: list = []
-        for _ in range(count):
-            found = self.door.turn()
-            if found is None:
-                break
-            outputs += found
-        return outputs
+from tests.door.doorstep import NAME, nobody, visit, write_clip
+from tests.door.turns import Bolt, log_of, logged
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory, grace_hopper_bgr) -> Path:
     return write_clip(tmp_path_factory.mktemp("clip") / "known.avi", visit(grace_hopper_bgr))
-
-
-@pytest.fixture
-def opened(tmp_path, pipeline, grace_hopper_bgr) -> Iterator[Callable[..., Parts]]:
-    """Opens a door whose camera is a clip; it is closed afterwards."""
-    with ExitStack() as stack:
-        yield lambda clip, *others, **settings: stack.enter_context(
-            _door(tmp_path / "door", pipeline, grace_hopper_bgr, clip, others, settings)
-        )
-
-
-@contextmanager
-def _door(folder, pipeline, portrait, clip, others, settings) -> Iterator[Parts]:
-    file = make_doorstep(folder, pipeline, portrait, source=f'"{clip}"', **settings)
-    config = read_config(file)
-    bolt = Bolt()
-    with ExitStack() as stack:
-        models = stack.enter_context(open_models(config))
-        gallery = stack.enter_context(open_people(config, models))
-        camera = Camera.from_settings(config.table("camera"), base=folder, realtime=False)
-        stack.enter_context(camera)
-        clock = Clock(trust_clock=True, monotonic=camera.now, wall=lambda: 1.8e9 + camera.now())
-        door = Door(
-            camera=camera,
-            clock=clock,
-            gallery=gallery,
-            actuators=[*others, bolt],
-            audit=stack.enter_context(open_log(config, models, clock)),
-            notifier=Notifier(None),
-            **perceive_and_decide(config, models, gallery),
-        )
-        yield Parts(door, bolt, others, models, folder)
-
-
-def _log(folder: Path) -> list[dict]:
-    files = sorted((folder / "audit").glob("*.jsonl"))
-    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
-
-
-def _logged(folder: Path, kind: str) -> list[dict]:
-    return [entry for entry in _log(folder) if entry["kind"] == kind]
 
 
 def test_somebody_enrolled_opens_once_in_a_visit(opened, clip):
@@ -139,7 +38,7 @@ def test_a_stranger_opens_nothing(opened, astronaut_bgr, tmp_path):
 def test_an_opening_is_on_the_log_before_anything_acts(opened, clip):
     parts = opened(clip)
     seen = []
-    parts.bolt.look = lambda output: seen.append(len(_logged(parts.folder, "decision")))
+    parts.bolt.look = lambda output: seen.append(len(logged(parts.folder, "decision")))
     parts.turns()
     assert parts.bolt.opened
     assert seen[0] == 1
@@ -154,7 +53,7 @@ def test_lock_that_fails_disarms_the_door_and_nobody_is_told_that_it_opened(open
     told = [output for output in bell.told if isinstance(output, Decision)]
     assert told[0].reason is Reason.FAULT and not told[0].opens
     assert "bolt" in parts.door.faults
-    reasons = [entry["reason"] for entry in _logged(parts.folder, "decision")]
+    reasons = [entry["reason"] for entry in logged(parts.folder, "decision")]
     assert reasons[:2] == ["recognised", "fault"]
 
 
@@ -168,7 +67,7 @@ def test_opening_that_only_the_second_lock_missed_is_told_as_one(opened, clip):
     told = [output for output in bell.told if isinstance(output, Decision)]
     assert told[0].opens and told[0].reason is Reason.RECOGNISED
     assert "panel" in parts.door.faults
-    assert _logged(parts.folder, "decision")[0]["reason"] == "recognised"
+    assert logged(parts.folder, "decision")[0]["reason"] == "recognised"
 
 
 def test_bell_that_fails_is_logged_and_the_door_works_on(opened, clip):
@@ -239,8 +138,8 @@ def test_somebody_expired_is_denied_and_named_to_the_operator(opened, pipeline, 
     decided = [output for output in outputs if isinstance(output, Decision)]
     assert [(told.reason, told.person) for told in decided] == [(Reason.EXPIRED, NAME)]
     assert not parts.bolt.opened
-    (logged,) = _logged(parts.folder, "decision")
-    assert logged["reason"] == "expired" and logged["person"]  # a pseudonym
+    (entry,) = logged(parts.folder, "decision")
+    assert entry["reason"] == "expired" and entry["person"]  # a pseudonym
 
 
 def test_somebody_erased_meanwhile_is_a_stranger(opened, pipeline, clip):
@@ -251,13 +150,23 @@ def test_somebody_erased_meanwhile_is_a_stranger(opened, pipeline, clip):
     assert not parts.bolt.opened
 
 
-def test_change_of_the_gallery_is_logged(opened, pipeline, clip):
+def test_change_of_the_gallery_islogged(opened, pipeline, clip):
     parts = opened(clip)
     parts.turns(1)
     with doorstep.open_people(parts.folder, pipeline) as gallery:
         gallery.describe(NAME, blocked=True)
     parts.turns(1)
-    assert [entry["act"] for entry in _logged(parts.folder, "act")] == ["people"]
+    assert [entry["act"] for entry in logged(parts.folder, "act")] == ["people"]
+
+
+def test_maintenance_keeps_faces_out_and_is_on_the_log(opened, clip):
+    parts = opened(clip)
+    parts.bolt.turned = [True]
+    outputs = parts.turns()
+    decided = [output.reason for output in outputs if isinstance(output, Decision)]
+    assert decided == [Reason.MAINTENANCE] and not parts.bolt.opened
+    acts = [(entry["act"], entry["by"]) for entry in logged(parts.folder, "act")]
+    assert acts == [("maintenance begins", "switch of bolt")]
 
 
 def test_damaged_picture_is_a_camera_fault_and_opens_nothing(opened, grace_hopper_bgr, tmp_path):
@@ -276,7 +185,7 @@ def test_empty_scene_decides_nothing(opened, tmp_path):
 def test_log_holds_no_name_and_no_numbers_of_a_face(opened, clip):
     parts = opened(clip)
     parts.turns()
-    text = json.dumps(_log(parts.folder))
+    text = json.dumps(log_of(parts.folder))
     assert NAME not in text and "embedding" not in text
 
 
