@@ -203,10 +203,10 @@ def _names(args: argparse.Namespace) -> dict[str, str]:
 
 def _moment(text: str) -> datetime:
     """Parse a time, for argparse: ISO 8601, or so long ago."""
-    if text[-1:] in _AGO and text[:-1].isdecimal():
-        return datetime.now(timezone.utc) - timedelta(**{_AGO[text[-1]]: int(text[:-1])})
     try:
+        if text[-1:] in _AGO and text[:-1].isdecimal():
+            return datetime.now(timezone.utc) - timedelta(**{_AGO[text[-1]]: int(text[:-1])})
         found = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise argparse.ArgumentTypeError(f"{text!r} is no time: {error}") from error
     return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
