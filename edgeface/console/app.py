@@ -10,6 +10,7 @@ from fastapi import FastAPI
 import edgeface
 from edgeface.console import (
     routes_acts,
+    routes_calibration,
     routes_door,
     routes_doors,
     routes_events,
@@ -33,6 +34,7 @@ _PARTS = (
     routes_doors,
     routes_events,
     routes_rollouts,
+    routes_calibration,
     routes_users,
     routes_acts,
     routes_door,

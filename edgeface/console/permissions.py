@@ -71,6 +71,7 @@ _ROUTES = {
     "DELETE /groups/{name}": _of(OPERATOR, scope="rules:write", act="group removed"),
     "GET /decision": _of(OPERATOR, scope="rules:read"),
     "PUT /decision": _of(OPERATOR, scope="rules:write", act="decision settings set"),
+    "GET /calibration": _of(OPERATOR, scope="rules:read"),
     "GET /doors": _of(*_EVERYBODY, scope="doors:read"),
     "POST /doors": _of(scope="doors:write", act="door added"),
     "DELETE /doors/{door}": _of(scope="doors:write", act="door removed"),

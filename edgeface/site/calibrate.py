@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeface.door.rules_matching import Matching
 from edgeface.door.rules_settings import DECISION
 from edgeface.door.threshold import Threshold, threshold_for
 from edgeface.site.calibrate_scores import EDGES, Pair, Scores, compare, histogram
@@ -22,7 +23,9 @@ from edgeface.site.people import People
 
 _STEPS = np.round(np.arange(0, 1.005, 0.01), 2)
 _LEAST_TARGET = 1e-9
-_MOST_TARGET = DECISION["properties"]["false_accept_target"]["maximum"]
+MOST_TARGET = DECISION["properties"]["false_accept_target"]["maximum"]
+USUAL_TARGET = Matching.false_accept_target
+"""What a door takes where nothing is set."""
 
 
 @dataclass(frozen=True)
@@ -151,8 +154,8 @@ def calibration(
     DoorError
         The bundle has too few thresholds.
     """
-    if not 0 < target <= _MOST_TARGET:
-        raise ValueError(f"target is {target!r}; expected above 0 and at most {_MOST_TARGET}")
+    if not 0 < target <= MOST_TARGET:
+        raise ValueError(f"target is {target!r}; expected above 0 and at most {MOST_TARGET}")
     count, templates = _counts(people)
     scores = compare(people)
     door = _Door(thresholds, max(templates, 1))
@@ -199,7 +202,7 @@ class _Door:
 
     def setting(self, cosine: float) -> float | None:
         """Return the largest target, to two digits, with which it asks for at least ``cosine``."""
-        low, high = np.log10(_LEAST_TARGET), np.log10(_MOST_TARGET)
+        low, high = np.log10(_LEAST_TARGET), np.log10(MOST_TARGET)
         if self.threshold(10**low).cosine < cosine or cosine < self.threshold(10**high).cosine:
             return None
         for _ in range(50):
