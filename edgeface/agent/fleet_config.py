@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import stat
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, Callable
 
 from edgeface.agent.fleet_command import run
-from edgeface.agent.fleet_file import replace_whole, sha256_of, write_whole
 from edgeface.agent.fleet_settings import FleetSettings
+from edgeface.container import sync_to_disk
 from edgeface.door.config import read_config
 from edgeface.errors import DoorError, SiteError
 
@@ -36,12 +39,12 @@ class ConfigStep:
         """Write the one on trial and keep the present one; return what both are."""
         try:
             old, new = self._place.read_bytes(), composed(self._place, file.read_bytes())
-            write_whole(self._previous, old, like=self._place)
-            write_whole(self._new, new, like=self._place)
+            self._write(self._previous, old)
+            self._write(self._new, new)
         except OSError as error:
             raise SiteError(f"{error.filename} cannot be used: {error.strerror}") from error
         self._read()
-        return {"old": sha256_of(old), "new": sha256_of(new)}
+        return {"old": _sha256(old), "new": _sha256(new)}
 
     def apply(self, file: Path, notes: Mapping[str, Any]) -> None:
         """Stop the door, check the new configuration and put it in place.
@@ -60,7 +63,7 @@ class ConfigStep:
         # Camera, log and lines are the door's alone: it cannot be checked beside a running one.
         run(self._settings.stop, limit_s=_STOP_S)
         run([*self._settings.check, str(self._new)], limit_s=_CHECK_S)
-        replace_whole(self._new, self._place)
+        self._replace(self._new, self._place)
 
     def undo(self, notes: Mapping[str, Any]) -> bool:
         """Put the one from before back. Return whether the door must be started anew.
@@ -75,14 +78,27 @@ class ConfigStep:
         if self._found() != notes["new"]:
             raise SiteError(f"{self._place} was changed by somebody else meanwhile: it stays")
         previous = self._previous.read_bytes()
-        if sha256_of(previous) != notes["old"]:
+        if _sha256(previous) != notes["old"]:
             raise SiteError(f"{self._previous} is not the door.toml from before: nothing changed")
-        write_whole(self._place, previous, like=self._place)
+        self._write(self._place, previous)
         return True
+
+    def _write(self, path: Path, data: bytes) -> None:
+        """Write a file, whole or not at all, that those may read who may read the door.toml."""
+        like, temporary = self._place.stat(), path.with_name(f".{path.name}.part")
+        temporary.write_bytes(data)
+        os.chown(temporary, like.st_uid, like.st_gid)
+        os.chmod(temporary, stat.S_IMODE(like.st_mode))  # whatever the umask: the door reads it
+        sync_to_disk(temporary)
+        self._replace(temporary, path)
+
+    def _replace(self, source: Path, path: Path) -> None:
+        os.replace(source, path)
+        sync_to_disk(path.parent)
 
     def _found(self) -> str:
         try:
-            return sha256_of(self._place.read_bytes())
+            return _sha256(self._place.read_bytes())
         except OSError as error:
             raise SiteError(f"{self._place} cannot be read: {error.strerror}") from error
 
@@ -93,6 +109,10 @@ class ConfigStep:
             raise SiteError(str(error)) from error
         if name != expected:
             raise SiteError(f"it is door {name}'s configuration, expected {expected}'s")
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def composed(place: Path, sent: bytes) -> bytes:

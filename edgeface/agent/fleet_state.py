@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgeface.agent.fleet_file import write_whole
+from edgeface.container import replacing
 from edgeface.schema import first_problem
 from edgeface.site.wire_task import TASK
 
@@ -98,4 +98,5 @@ def read_state(path: Path) -> FleetState | None:
 
 def write_state(path: Path, state: FleetState) -> None:
     """Write the state; it is on the disk when this returns."""
-    write_whole(path, json.dumps(asdict(state)).encode("utf-8"))
+    with replacing(path, mode=0o600) as temporary:
+        temporary.write_text(json.dumps(asdict(state)), encoding="utf-8")

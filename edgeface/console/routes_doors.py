@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -18,8 +18,7 @@ from edgeface.console.live import LivePictures, Picture
 from edgeface.console.permissions import API
 from edgeface.console.security import SiteRoute, site_of, still_in, who
 from edgeface.errors import EdgeFaceError
-from edgeface.site.doors import DoorEntry
-from edgeface.site.events import Count
+from edgeface.site.fleet_view import DoorView, fleet_view, midnight
 from edgeface.site.wire import LOOK_HEADER
 
 router = APIRouter(prefix=API, route_class=SiteRoute, tags=["doors"])
@@ -27,6 +26,7 @@ router = APIRouter(prefix=API, route_class=SiteRoute, tags=["doors"])
 Groups = Annotated[list[GroupName], Field(min_length=1, max_length=64)]
 _BOUNDARY = "picture"
 _LOOK_S = 5.0
+_OF_VIEW = ("opened", "denied", "rollout")
 
 
 class NewDoor(Form):
@@ -59,7 +59,8 @@ class LiveWish(Form):
 class DoorAnswer(Form):
     """A door. ``confirmed``: the version of people and rules that it has; ``status``: what it last
     said of itself, at ``seen_at``; ``live_*``: who asked for its live picture, until when, why;
-    ``opened``, ``denied``: how often it let somebody in and did not, where that was asked for."""
+    ``opened``, ``denied``: how often it let somebody in and did not; ``rollout``: its state in the
+    running one."""
 
     name: str
     groups: tuple[str, ...]
@@ -70,8 +71,9 @@ class DoorAnswer(Form):
     live_until: str | None
     live_reason: str | None
     live_by: str | None
-    opened: int | None = None
-    denied: int | None = None
+    opened: int
+    denied: int
+    rollout: str | None
 
 
 class LiveAnswer(Form):
@@ -82,9 +84,11 @@ class LiveAnswer(Form):
 
 @router.get("/doors")
 def doors(request: Request, since: Moment | None = None) -> list[DoorAnswer]:
-    """List the doors and how they are; with ``since``, how often each opened and did not."""
-    counts = None if since is None else site_of(request).events.counts(since)
-    return [_door(entry, counts) for entry in site_of(request).doors.all()]
+    """List the doors and how they are; counts begin at ``since``, or at the site's midnight."""
+    site = site_of(request)
+    began = since or midnight(site.rules)
+    views = fleet_view(site.doors, site.events, site.rollouts, since=began)
+    return [_door(view) for view in views]
 
 
 @router.post("/doors", status_code=201)
@@ -165,9 +169,5 @@ def _may_watch(door: str, request: Request) -> bool:
         return False
 
 
-def _door(entry: DoorEntry, counts: Mapping[str, Count] | None) -> DoorAnswer:
-    if counts is None:
-        return DoorAnswer(**vars(entry))
-    counted = counts.get(entry.name)
-    opened, denied = (counted.opened, counted.denied) if counted else (0, 0)
-    return DoorAnswer(**vars(entry), opened=opened, denied=denied)
+def _door(view: DoorView) -> DoorAnswer:
+    return DoorAnswer(**vars(view.entry), **{name: getattr(view, name) for name in _OF_VIEW})

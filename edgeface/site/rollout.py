@@ -105,6 +105,16 @@ class Rollouts:
                 rows.read(connection, head) for head in rows.read_heads(connection)[:_SHOWN]
             )
 
+    def running(self) -> tuple[Rollout, ...]:
+        """Return those at which a door may be at work: the one that runs, or was stopped."""
+        with self._database.transaction() as connection:
+            where = (
+                "WHERE state = 'running' OR id IN "
+                "(SELECT rollout FROM rollout_door WHERE state = ANY(%s))"
+            )
+            heads = rows.read_heads(connection, where, list(OPEN))
+            return tuple(rows.read(connection, head) for head in heads)
+
     def overview(self) -> list[dict[str, Any]]:
         """Return `all` as JSON has it."""
         return [rollout.figures() for rollout in self.all()]

@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeface.container import sync_to_disk
 from edgeface.door.config import SCHEMA, read_config
 from edgeface.errors import BoardError, DoorError, SiteError
 from edgeface.kit_archive import read_kit_facts
@@ -53,7 +54,7 @@ def keep_file(kind: str, file: Path, *, doors: Sequence[str], folder: Path) -> R
         shutil.copyfile(file, new)
         digest = file_sha256(Path(new))
         os.replace(new, folder / digest)
-        _sync(folder)
+        sync_to_disk(folder)
     except OSError as error:
         raise SiteError(f"the file cannot be kept in {folder}: {error.strerror}") from error
     return RolloutFile(digest, (folder / digest).stat().st_size, label)
@@ -101,11 +102,3 @@ def _config_label(file: Path, doors: Sequence[str]) -> str:
         found = unknown[0] if unknown else "nothing"
         raise SiteError(f"the file holds {found}: expected tables of a door.toml")
     return f"door.toml: {', '.join(sorted(tables))}"
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -6,6 +6,7 @@ its health is that of this version.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -26,7 +27,6 @@ import edgeface
 from boards.slot import HOME
 from boards.slot import slot as tool
 from edgeface.agent.fleet import Fleet
-from edgeface.agent.fleet_file import sha256_of
 from edgeface.agent.fleet_settings import FleetSettings
 from edgeface.agent.fleet_state import read_state
 from edgeface.agent.link import SiteLink
@@ -158,7 +158,7 @@ class FileServer(ThreadingHTTPServer):
     def task(self, kind: str = "kit", *, rollout: int = 1, **changes: Any) -> dict[str, Any]:
         """The step that takes the file."""
         told = {"rollout": rollout, "action": "take", "kind": kind, "bytes": len(self.data)}
-        return {**told, "sha256": sha256_of(self.data), **changes}
+        return {**told, "sha256": hashlib.sha256(self.data).hexdigest(), **changes}
 
 
 class _Handler(BaseHTTPRequestHandler):
