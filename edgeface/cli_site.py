@@ -12,6 +12,7 @@ from pathlib import Path
 from edgeface.cli_output import UsageError
 from edgeface.errors import SiteError
 from edgeface.site.acts import leave_act
+from edgeface.site.broker_acl import acl_text
 from edgeface.site.config import SiteConfig, read_config
 from edgeface.site.database import Database
 from edgeface.site.site_certificate import make_server_certificate
@@ -53,6 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--renew-certificate", action="store_true", help="sign a new server certificate"
     )
+    what.add_argument(
+        "--broker-acl", action="store_true", help="print mosquitto's acl_file for the doors' broker"
+    )
     parser.add_argument("--role", choices=ROLES, default="owner", help="of a new user")
     parser.add_argument(
         "--groups", metavar="A,B", default="default", help="whose people a new door knows"
@@ -85,6 +89,11 @@ def run(args: argparse.Namespace) -> int:
     config = read_config(args.config)
     if args.serve or args.check:
         return _serve(config, check=args.check)
+    if args.broker_acl:
+        table = config.table("mqtt")
+        site_user, prefix = table.get("username", "site"), table.get("prefix", "edgeface")
+        sys.stdout.write(acl_text(site_user=site_user, prefix=prefix))
+        return 0
     if args.renew_certificate:
         make_server_certificate(config.base, names=_names(config))
         print(f"{config.base / 'server.pem'}: start the site again to use it")
