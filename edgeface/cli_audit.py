@@ -18,7 +18,7 @@ from edgeface.configured import open_bundle
 from edgeface.door.audit_entry import SCHEMAS, encode
 from edgeface.door.audit_export import export_lines, proof_path, write_csv, write_jsonl
 from edgeface.door.audit_key import AuditKey, make_audit_key, public_path
-from edgeface.door.audit_read import Filter, follow_entries, read_entries
+from edgeface.door.audit_read import Filter, follow_entries, log_end, read_entries
 from edgeface.door.audit_verify import verify_export, verify_log
 from edgeface.door.event import Reason
 from edgeface.errors import AuditError, BundleSignatureError
@@ -127,11 +127,13 @@ def _public_keys(place: str) -> dict[str, Any]:
 def _show(args: argparse.Namespace) -> int:
     chosen, names = _filter(args), _names(args)
     damaged: list[str] = []
-    found = (e for e in read_entries(args.log, broken=damaged.append) if chosen.fits(e))
-    _print(found if args.last is None else deque(found, maxlen=max(0, args.last)), names, args)
+    end, seen = log_end(args.log), deque([0], maxlen=1)  # what is written while we print is new
+    found = _noted(read_entries(args.log, broken=damaged.append), seen)
+    fitting = (entry for entry in found if chosen.fits(entry))
+    _print(fitting if args.last is None else deque(fitting, max(0, args.last)), names, args)
     if args.follow:
-        new = follow_entries(args.log, broken=damaged.append)
-        _print((entry for entry in new if chosen.fits(entry)), names, args)
+        new = follow_entries(args.log, start=end, broken=damaged.append)
+        _print((e for e in new if e["seq"] > seen[0] and chosen.fits(e)), names, args)
     if damaged:
         print(
             f"edgeface: {len(damaged)} lines are no whole entries, first: {damaged[0]}; "
@@ -139,6 +141,13 @@ def _show(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return 1 if damaged else 0
+
+
+def _noted(entries: Iterable[dict[str, Any]], seen: deque[int]) -> Iterator[dict[str, Any]]:
+    """Pass entries on, and note the number of the last."""
+    for entry in entries:
+        seen.append(entry["seq"])
+        yield entry
 
 
 def _print(

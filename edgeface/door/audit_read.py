@@ -73,19 +73,28 @@ def read_entries(folder: Path, *, broken: Callable[[str], object]) -> Iterator[d
             yield from _whole(line, f"file {number}, line {position}", broken)
 
 
+def log_end(folder: Path) -> tuple[int, int]:
+    """Return where a log ends now: the number of its newest file, and the bytes in it."""
+    number = max(segment_numbers(folder), default=1)
+    path = segment_path(folder, number)
+    return number, path.stat().st_size if path.exists() else 0
+
+
 def follow_entries(
-    folder: Path, *, broken: Callable[[str], object], ended: Callable[[], bool] = lambda: False
+    folder: Path,
+    *,
+    start: tuple[int, int],
+    broken: Callable[[str], object],
+    ended: Callable[[], bool] = lambda: False,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the entries that are written from now on, until `ended` says so.
+    """Yield the entries that are written after `start`, a `log_end`, until `ended` says so.
 
     Raises
     ------
     AuditError
         The log cannot be read any more.
     """
-    number = max(segment_numbers(folder), default=1)
-    path = segment_path(folder, number)
-    offset = path.stat().st_size if path.exists() else 0
+    number, offset = start
     while True:
         last_look = ended()
         lines = _lines_after(segment_path(folder, number), offset)

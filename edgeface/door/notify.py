@@ -114,5 +114,5 @@ class Notifier:
             self._socket.sendto("\n".join(lines).encode("utf-8"), self._address)
         except OSError:
             # A manager that is gone or busy must not stop the door: if it stays deaf, its own
-            # watchdog acts.
-            self._alive_at = None
+            # watchdog acts. What it missed is said again.
+            self._alive_at, self._status = None, ""

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -157,7 +156,6 @@ def test_show_follows_a_log_in_use_into_its_next_file(site):
         command = [sys.executable, "-u", "-m", "edgeface", *arguments, "--last", "1"]
         follower = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert json.loads(follower.stdout.readline())["seq"] == 8
-        time.sleep(0.6)  # it looks for the end only after it printed what is there
         written = [log.write(denial(track=number)) for number in range(40)]
         found = [json.loads(follower.stdout.readline())["seq"] for _ in written]
         follower.terminate()

@@ -95,10 +95,10 @@ def test_manager_that_is_gone_or_deaf_does_not_stop_the_door(address):
     environment = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "1000000"}
     clock = Clock()
     with Notifier.from_environment(environment, clock=clock) as told:
-        told.ready()  # nobody is there
+        told.ready("open")  # nobody is there
         with manager(address) as mine:
-            told.alive()
-            assert heard(mine) == ["WATCHDOG=1"]
+            told.alive("open")
+            assert heard(mine) == ["WATCHDOG=1\nSTATUS=open"]
             for _ in range(1000):  # nobody reads: the socket's queue is full
                 told.alive()
                 clock.now += 1
