@@ -12,6 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from edgeface.console.permissions import methods_of
 from edgeface.errors import (
     AuditError,
     EdgeFaceError,
@@ -124,7 +125,10 @@ def _of_ours(request: Request, error: Exception) -> JSONResponse:
 
 def _of_http(request: Request, error: HTTPException) -> JSONResponse:
     word = getattr(error, "error", None) or _CODES.get(error.status_code, "refused")
-    return _json(error.status_code, word, str(error.detail), headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:  # the router names the methods of one route, not of its address
+        headers["Allow"] = ", ".join(methods_of(request.scope["route"].path))
+    return _json(error.status_code, word, str(error.detail), headers=headers)
 
 
 def _of_validation(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -19,6 +19,7 @@ Time = Annotated[str, StringConstraints(pattern=_TIME)]
 
 DoorName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 UidText = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+Flag = Annotated[bool, Field(strict=True)]
 Uid = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="the person's id")]
 Door = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="the door's name")]
 KeyId = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$", description="of a public key")]
@@ -50,6 +51,7 @@ __all__ = [
     "Door",
     "DoorName",
     "Field",
+    "Flag",
     "Form",
     "GroupName",
     "KeyId",

@@ -122,3 +122,8 @@ PERMISSIONS.update({("GET", path): _PUBLIC for path in _PAGES})
 def access_of(method: str, path: str) -> Access:
     """Return who may use a route of the server; nobody where the table lacks it."""
     return PERMISSIONS.get((method, path), Access())
+
+
+def methods_of(path: str) -> tuple[str, ...]:
+    """Return the methods that a path of the server has."""
+    return tuple(sorted(method for method, of in PERMISSIONS if of == path))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from edgeface.console.forms import Before, Field, Form, Limit
-from edgeface.console.permissions import API
-from edgeface.console.security import SiteRoute, site_of, who
+from edgeface.console.security import api_router, site_of, who
 from edgeface.door.audit_walk import Report
 from edgeface.site.retention import LONGEST_DAYS, Keeping
 
-router = APIRouter(prefix=API, route_class=SiteRoute, tags=["log and health"])
+router = api_router("log and health")
 
 
 class ActAnswer(Form):
@@ -46,9 +45,9 @@ class KeepingForm(Form):
     ``changes_days``: who changed what of a person.
     """
 
-    events_days: Annotated[int, Field(ge=1, le=LONGEST_DAYS)] | None
-    expired_days: Annotated[int, Field(ge=0, le=LONGEST_DAYS)] | None
-    changes_days: Annotated[int, Field(ge=1, le=LONGEST_DAYS)] | None
+    events_days: Annotated[int, Field(strict=True, ge=1, le=LONGEST_DAYS)] | None
+    expired_days: Annotated[int, Field(strict=True, ge=0, le=LONGEST_DAYS)] | None
+    changes_days: Annotated[int, Field(strict=True, ge=1, le=LONGEST_DAYS)] | None
 
 
 @router.get("/acts")

@@ -6,22 +6,23 @@ import asyncio
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from edgeface.console.answers import Refused
-from edgeface.console.permissions import API
-from edgeface.console.security import SiteRoute, site_of, who
+from edgeface.console.describe import body
+from edgeface.console.security import api_router, site_of, who
 from edgeface.site import wire
 from edgeface.site.changes import has_news
 from edgeface.site.events_arrival import Notice
 from edgeface.site.site import Site
 
-router = APIRouter(prefix=API, route_class=SiteRoute, tags=["door"])
+router = api_router("door")
 
 _MOST_WAITING = 1000
 _NOTHING = (None, None)
 _JPEG = b"\xff\xd8\xff"
+_PICTURE = body({"type": "string", "format": "binary"}, kind="image/jpeg")
 
 
 class Waiting:
@@ -78,7 +79,7 @@ async def changes(
         waiting.end(door, superseded)
 
 
-@router.post("/door/edits")
+@router.post("/door/edits", openapi_extra=body(wire.EDIT))
 async def edits(request: Request) -> dict[str, Any]:
     """Take an edit that was made at a door; the same edit_id twice is one edit."""
     message = wire.parsed(await request.body(), wire.EDIT, what="edit")
@@ -87,14 +88,14 @@ async def edits(request: Request) -> dict[str, Any]:
     return edited
 
 
-@router.post("/door/status", status_code=204)
+@router.post("/door/status", status_code=204, openapi_extra=body(wire.STATUS))
 async def status(request: Request) -> None:
     """Note how a door is."""
     message = wire.parsed(await request.body(), wire.STATUS, what="status")
     await run_in_threadpool(_report, site_of(request), who(request).name, message)
 
 
-@router.post("/door/live", status_code=204)
+@router.post("/door/live", status_code=204, openapi_extra=_PICTURE)
 async def live(request: Request) -> None:
     """Take a door's newest live picture, a JPEG; 403 tells the door to stop."""
     door, jpeg = who(request).name, await request.body()

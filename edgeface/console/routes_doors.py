@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import StreamingResponse
 from pydantic import StringConstraints
 from starlette.concurrency import run_in_threadpool
@@ -15,13 +15,13 @@ from starlette.concurrency import run_in_threadpool
 from edgeface.console.answers import Refused
 from edgeface.console.forms import Door, Field, Form, GroupName, Moment, Text
 from edgeface.console.live import LivePictures, Picture
-from edgeface.console.permissions import API
-from edgeface.console.security import SiteRoute, site_of, still_in, who
+from edgeface.console.security import api_router, site_of, still_in, who
 from edgeface.errors import EdgeFaceError
+from edgeface.site.doors import LONGEST_LIVE_MINUTES
 from edgeface.site.fleet_view import DoorView, fleet_view, midnight
 from edgeface.site.wire import LOOK_HEADER
 
-router = APIRouter(prefix=API, route_class=SiteRoute, tags=["doors"])
+router = api_router("doors")
 
 Groups = Annotated[list[GroupName], Field(min_length=1, max_length=64)]
 _BOUNDARY = "picture"
@@ -52,7 +52,7 @@ class DoorGroups(Form):
 class LiveWish(Form):
     """For how long, and why; 0 minutes end it."""
 
-    minutes: Annotated[int, Field(ge=0, le=60)]
+    minutes: Annotated[int, Field(strict=True, ge=0, le=LONGEST_LIVE_MINUTES)]
     reason: Annotated[Text, StringConstraints(min_length=3)]
 
 

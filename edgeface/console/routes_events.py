@@ -8,19 +8,18 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import Header, Query, Request
 from sse_starlette import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
 from edgeface.console.answers import Refused
 from edgeface.console.forms import Before, Door, DoorName, Form, KeyId, Limit, Moment, Text, UidText
-from edgeface.console.permissions import API
 from edgeface.console.routes_acts import ReportAnswer, report_answer
-from edgeface.console.security import SiteRoute, site_of, still_in
+from edgeface.console.security import api_router, site_of, still_in
 from edgeface.errors import SiteError
 from edgeface.site.events import DoorReport
 
-router = APIRouter(prefix=API, route_class=SiteRoute, tags=["events"])
+router = api_router("events")
 
 _MOST_WATCHING = 200
 _PING_S = 15

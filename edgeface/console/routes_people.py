@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import Header, Query, Request, Response
 from pydantic import StringConstraints, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from edgeface.console.answers import Refused, values_checked
+from edgeface.console.describe import body
 from edgeface.console.enrol import enrol_photos
-from edgeface.console.forms import Field, Form, Limit, Name, Text, Time, Uid
-from edgeface.console.permissions import API
+from edgeface.console.forms import Field, Flag, Form, Limit, Name, Text, Time, Uid
 from edgeface.console.photos import Look, look_at, read_form, uploads_of
-from edgeface.console.security import SiteRoute, site_of, who
+from edgeface.console.security import api_router, site_of, who
 from edgeface.site.people import Entry, Erasure
 
-router = APIRouter(prefix=API, route_class=SiteRoute, tags=["people"])
+router = api_router("people")
 
 MemberOf = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 RequestId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
@@ -44,7 +44,7 @@ class Changes(Form):
         tuple[Annotated[int, Field(ge=0, le=65535)], Annotated[int, Field(ge=0, le=2**32 - 1)]]
         | None
     ) = None
-    blocked: bool | None = None
+    blocked: Flag | None = None
 
     def given(self) -> dict[str, Any]:
         """Return what is to be set."""
@@ -127,9 +127,7 @@ class ErasureAnswer(Form):
 
 def _multipart(properties: dict[str, Any], *, required: list[str]) -> dict[str, Any]:
     schema = {"type": "object", "properties": properties, "required": required}
-    return {
-        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
-    }
+    return body(schema, kind="multipart/form-data")
 
 
 @router.get("/people")

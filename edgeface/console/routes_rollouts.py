@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path as File
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Request
+from fastapi import Path, Request
 from fastapi.responses import FileResponse
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -18,11 +18,10 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from edgeface.console.answers import Refused
 from edgeface.console.forms import DoorName, Field, Form
-from edgeface.console.permissions import API
-from edgeface.console.security import SiteRoute, site_of, who
+from edgeface.console.security import api_router, site_of, who
 from edgeface.site.rollout import Rollout
 
-router = APIRouter(prefix=API, route_class=SiteRoute, tags=["rollouts"])
+router = api_router("rollouts")
 
 Number = Annotated[int, Path(ge=0, le=2**62, description="the roll-out's number")]
 Seconds = Annotated[float, Field(ge=0, le=30 * 86400)]

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Request
+from fastapi import Body, Request
 
+from edgeface.console.describe import body
 from edgeface.console.forms import RuleName
-from edgeface.console.permissions import API
-from edgeface.console.security import SiteRoute, site_of, who
+from edgeface.console.security import api_router, site_of, who
+from edgeface.door.rules_settings import DECISION, GROUP, SCHEDULE
 
-router = APIRouter(prefix=API, route_class=SiteRoute, tags=["rules"])
+router = api_router("rules")
 
-Table = Annotated[dict[str, Any], Body(description="as the table of door.toml: docs/door.md")]
+# At a site, who is in a group says the person's record.
+_OWN = {key: value for key, value in GROUP["properties"].items() if key != "people"}
+_GROUP = {**GROUP, "properties": _OWN}
+Table = Annotated[dict[str, Any], Body()]
 
 
 @router.get("/schedules")
@@ -21,7 +25,7 @@ def schedules(request: Request) -> dict[str, dict[str, Any]]:
     return site_of(request).rules.schedules()
 
 
-@router.put("/schedules/{name}", status_code=204)
+@router.put("/schedules/{name}", status_code=204, openapi_extra=body(SCHEDULE))
 def put_schedule(name: RuleName, table: Table, request: Request) -> None:
     """Set a schedule."""
     site_of(request).rules.put_schedule(name, table, by=who(request).by)
@@ -39,7 +43,7 @@ def groups(request: Request) -> dict[str, dict[str, Any]]:
     return site_of(request).rules.groups()
 
 
-@router.put("/groups/{name}", status_code=204)
+@router.put("/groups/{name}", status_code=204, openapi_extra=body(_GROUP))
 def put_group(name: RuleName, table: Table, request: Request) -> None:
     """Set a group."""
     site_of(request).rules.put_group(name, table, by=who(request).by)
@@ -57,7 +61,7 @@ def decision(request: Request) -> dict[str, Any]:
     return site_of(request).rules.decision()
 
 
-@router.put("/decision", status_code=204)
+@router.put("/decision", status_code=204, openapi_extra=body(DECISION))
 def put_decision(table: Table, request: Request) -> None:
     """Set the decision's settings, all of them."""
     site_of(request).rules.put_decision(table, by=who(request).by)

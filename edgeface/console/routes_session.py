@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import StringConstraints
 
 from edgeface.console.answers import Refused
+from edgeface.console.describe import description
 from edgeface.console.forms import Form, Text
-from edgeface.console.permissions import API
 from edgeface.console.security import (
-    SiteRoute,
+    api_router,
     cookie_name,
     require_same_origin,
     site_of,
@@ -20,7 +20,7 @@ from edgeface.console.security import (
 from edgeface.site.session import csrf_of
 from edgeface.site.users import User
 
-router = APIRouter(prefix=API, route_class=SiteRoute, tags=["session"])
+router = api_router("session")
 
 
 class Login(Form):
@@ -78,7 +78,7 @@ def log_out(request: Request, response: Response) -> None:
 @router.get("/openapi.json", include_in_schema=False)
 def openapi(request: Request) -> dict[str, Any]:
     """Describe the API."""
-    return request.app.openapi()
+    return description(request.app)
 
 
 def _begin(user: User, request: Request, response: Response) -> SessionAnswer:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Request
+from fastapi import Path, Request
 from pydantic import StringConstraints
 
 from edgeface.console.answers import Refused
-from edgeface.console.forms import Form, Moment, Name, UserName
-from edgeface.console.permissions import API
-from edgeface.console.security import SiteRoute, site_of, who
+from edgeface.console.forms import Field, Flag, Form, Moment, Name, UserName
+from edgeface.console.security import api_router, site_of, who
 from edgeface.site.token import SCOPES, ApiToken
 from edgeface.site.users import PASSWORD_LEAST, PASSWORD_MOST, User
 
-router = APIRouter(prefix=API, route_class=SiteRoute, tags=["users and tokens"])
+router = api_router("users and tokens")
 
 Role = Literal["owner", "operator", "auditor"]
 Password = Annotated[str, StringConstraints(min_length=PASSWORD_LEAST, max_length=PASSWORD_MOST)]
@@ -34,7 +33,7 @@ class UserChange(Form):
     """What is to be another; what is left out stays."""
 
     role: Role | None = None
-    enabled: bool | None = None
+    enabled: Flag | None = None
     password: Password | None = None
 
 
@@ -59,7 +58,7 @@ class NewToken(Form):
     """A token to be."""
 
     name: Annotated[Name, StringConstraints(max_length=64)]
-    scopes: list[Scope]
+    scopes: Annotated[list[Scope], Field(min_length=1)]
     expires_at: Moment | None = None
 
 

@@ -7,13 +7,14 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Message, Receive
 
 from edgeface.console.answers import Refused
-from edgeface.console.permissions import Access, access_of
+from edgeface.console.describe import ERRORS
+from edgeface.console.permissions import API, Access, access_of
 from edgeface.errors import SiteForbiddenError
 from edgeface.site.session import Session
 from edgeface.site.site import Site
@@ -70,6 +71,11 @@ class SiteRoute(APIRoute):
             return response
 
         return handle
+
+
+def api_router(tag: str) -> APIRouter:
+    """Return a router of the API, whose routes `permissions` lets people into."""
+    return APIRouter(prefix=API, route_class=SiteRoute, tags=[tag], responses=ERRORS)
 
 
 def site_of(request: Request) -> Site:
