@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 from typing import Annotated, Any
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 _PLAIN = r"^[^\x00-\x1f\x7f-\x9f]*$"
 _TIME = r"^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}Z)?$"
@@ -29,11 +37,17 @@ Limit = Annotated[int, Query(ge=1, le=500, description="how many at most")]
 Before = Annotated[int | None, Query(ge=1, le=2**62, description="only those of lower numbers")]
 
 
+def _written(value: Any) -> Any:
+    if not isinstance(value, (str, datetime)) or not re.match(r"\d{4}-\d\d-\d\d", str(value)):
+        raise ValueError("expected a time as 2026-01-31T12:00:00Z")  # not seconds of some clock
+    return value
+
+
 def _aware(value: datetime) -> datetime:
     return value if value.tzinfo else value.replace(tzinfo=timezone.utc)
 
 
-Moment = Annotated[datetime, AfterValidator(_aware)]
+Moment = Annotated[datetime, BeforeValidator(_written), AfterValidator(_aware)]
 
 
 class Form(BaseModel):
