@@ -12,10 +12,10 @@ RKNN_PYTHON ?= python3.11
 rknn_pip = $(RKNN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 native := $(wildcard csrc/*.* csrc/*/*.*) CMakeLists.txt setup.py pyproject.toml VERSION
 
-.PHONY: help setup demo test lint bench bench-peers performance sanitize arm-report arm-test emulated-boards rknn-env rknn-test litert-env litert-test system-packages wheels wheels-test audit-kills gallery-kills agent-kills site-kills door-sequences security fuzz site-million site-schemathesis
+.PHONY: help setup demo test lint bench bench-peers performance sanitize arm-report arm-test emulated-boards rknn-env rknn-test litert-env litert-test system-packages wheels wheels-test audit-kills gallery-kills agent-kills site-kills door-sequences security fuzz site-million site-schemathesis console-pictures
 
 help:
-	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | bench-peers | performance | sanitize | arm-report | arm-test | emulated-boards | rknn-env | rknn-test | litert-env | litert-test | wheels | wheels-test | audit-kills | gallery-kills | agent-kills | site-kills | door-sequences | security | fuzz | site-million | site-schemathesis"
+	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | bench-peers | performance | sanitize | arm-report | arm-test | emulated-boards | rknn-env | rknn-test | litert-env | litert-test | wheels | wheels-test | audit-kills | gallery-kills | agent-kills | site-kills | door-sequences | security | fuzz | site-million | site-schemathesis | console-pictures"
 
 # Everything that a developer needs: the runtime, the tests' and the training host's packages.
 setup: $(VENV)/.edgeface-test
@@ -55,6 +55,12 @@ fuzz: $(VENV)/.edgeface-test
 	$(pip_install) --editable '.[fuzz]'
 	for target in $(FUZZ_TARGETS); do \
 	  $(python) -m tests.fuzz.run $$target --minutes $(MINUTES) || exit 1; done
+
+# Pictures of every page of the site's console, to look at.
+console-pictures: $(VENV)/.edgeface-test
+	@mkdir -p build/console-pictures
+	EDGEFACE_CONSOLE_PICTURES=build/console-pictures \
+	  $(python) -m pytest $(PYTEST_ARGS) tests/console/test_browser_pages.py
 
 # A writer of the audit log, killed 500 times.
 audit-kills: $(VENV)/.edgeface-test

@@ -48,10 +48,12 @@ class UserAnswer(Form):
 
 
 class Authenticator(Form):
-    """``otpauth``: what the user's authenticator app reads as a QR code; shown once."""
+    """``otpauth``: what the user's authenticator app is to know; ``qr``: the same as a picture, a
+    ``data:`` address of an SVG. Shown once."""
 
     name: str
     otpauth: str
+    qr: str
 
 
 class NewToken(Form):
@@ -91,7 +93,7 @@ def add_user(new: NewUser, request: Request) -> Authenticator:
     """Add a user."""
     uri = site_of(request).users.add(new.name, password=new.password, role=new.role)
     request.state.detail = f"{new.name}, {new.role}"
-    return Authenticator(name=new.name, otpauth=uri)
+    return _authenticator(new.name, uri)
 
 
 @router.patch("/users/{name}")
@@ -107,7 +109,7 @@ def change_user(name: UserName, change: UserChange, request: Request) -> UserAns
 @router.post("/users/{name}/authenticator", status_code=201)
 def renew_authenticator(name: UserName, request: Request) -> Authenticator:
     """Give a user a new authenticator; the old one is void."""
-    return Authenticator(name=name, otpauth=site_of(request).users.renew_authenticator(name))
+    return _authenticator(name, site_of(request).users.renew_authenticator(name))
 
 
 @router.delete("/users/{name}", status_code=204)
@@ -141,6 +143,13 @@ def remove_token(
 ) -> None:
     """Revoke a token."""
     site_of(request).tokens.remove(identity)
+
+
+def _authenticator(name: str, uri: str) -> Authenticator:
+    import segno
+
+    picture = segno.make(uri, error="m", micro=False)
+    return Authenticator(name=name, otpauth=uri, qr=picture.svg_data_uri(scale=4, border=4))
 
 
 def _user(user: User) -> UserAnswer:

@@ -46,9 +46,9 @@ class Browser:
         self.driver.get(self.url + path)
         self.settle()
 
-    def log_in(self, right: Mapping[str, str]) -> None:
+    def log_in(self, right: Mapping[str, str], *, at: str = "/login") -> None:
         """Log in by hand, with what `Served.login` gives."""
-        self.open("/login")
+        self.open(at)
         self.fill(Name=right["name"], Password=right["password"])
         self.write("Code of your authenticator app", right["code"])
         self.click("Log in")

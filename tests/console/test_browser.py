@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timezone
 from pathlib import Path
 
 import cv2
 import httpx
 import numpy as np
+import pyotp
 import pytest
 
 from edgeface.door.audit_entry import decode
 from edgeface.door.event import Moment
 from edgeface.site.wire import LOOK_HEADER
-from tests.console.browser import Browser
-from tests.console.serving import Served
+from tests.console.browser import Browser, browse
+from tests.console.serving import PASSWORD, Served
 from tests.door.audit_logs import KEY, lines, open_log, opening
 
 NAME = "Eileen Collins"
@@ -109,6 +111,19 @@ def watch_live(browser: Browser, door: httpx.Client) -> None:
     browser.wait_for("Nobody sees this door’s picture.")
 
 
+def calibrate(browser: Browser, served: Served) -> None:
+    """The threshold is made stricter, by what this site's own people say."""
+    browser.open("/calibration")
+    browser.wait_for("a stranger matches somebody")
+    for _ in range(5):
+        browser.field("Least likeness for a match").send_keys("\ue014")  # the right arrow key
+    shown = re.search(r"false_accept_target = (\S+)", browser.text())
+    browser.click("Apply to all doors")
+    browser.wait_for("Applied.")
+    setting = served.site.rules.decision()["false_accept_target"]
+    assert shown and setting == float(shown[1]) < 0.001
+
+
 def revoke(browser: Browser, served: Served, *, uid: str) -> None:
     browser.open(f"/people/{uid}")
     browser.wait_for(f"{NAME} came in")
@@ -127,12 +142,51 @@ def test_a_day_at_the_console(
     watch_event(browser, served, tmp_path / "log", uid=uid)
     watch_live(browser, door)
     change_schedule(browser, served)
+    calibrate(browser, served)
     revoke(browser, served, uid=uid)
     browser.open("/audit")
     browser.wait_for("The trail is whole")
     acts = ("Logged in", "Schedule set", "Person enrolled", "Live picture asked for")
-    for act in (*acts, "Person changed"):
+    for act in (*acts, "Decision settings set", "Person changed"):
         browser.wait_for(act)
     assert browser.complaints() == []
     asked = browser.requests()
     assert asked and all(url.startswith((served.url, "data:", "blob:")) for url in asked)
+
+
+def test_new_user_is_shown_a_code_to_scan(browser: Browser, furnished: Served) -> None:
+    browser.open("/users")
+    browser.click("Add a user")
+    browser.fill(Name="ben", First_password=PASSWORD)
+    browser.click("Add")
+    browser.wait_for("The authenticator of ben")
+    image = browser.driver.find_element("css selector", ".qr img")
+    browser.wait(lambda: image.get_property("naturalWidth"), "the picture")
+    picture = cv2.imdecode(np.frombuffer(image.screenshot_as_png, np.uint8), cv2.IMREAD_COLOR)
+    scanned, _, _ = cv2.QRCodeDetector().detectAndDecode(picture)
+    assert scanned == browser.field("The authenticator’s address").get_property("value")
+    assert pyotp.parse_uri(scanned).name == "ben@site"
+    assert [user.role for user in furnished.site.users.all() if user.name == "ben"] == ["operator"]
+    assert browser.complaints() == []
+
+
+def test_photos_come_from_the_camera_of_this_device_too(browser: Browser) -> None:
+    browser.open("/enrol")
+    browser.click("Use the camera")
+    browser.wait_for("Take a photo")
+    playing = "return document.querySelector('video').videoWidth > 0"
+    browser.wait(lambda: browser.driver.execute_script(playing), "the camera")
+    browser.click("Take a photo")  # of Chromium's own test picture
+    browser.wait_for("No face")
+    browser.click("Close the camera")
+    assert browser.complaints() == []
+
+
+def test_link_from_elsewhere_leads_nowhere_else_after_login(
+    furnished: Served, tmp_path: Path
+) -> None:
+    with browse(furnished.url, folder=tmp_path) as browser:
+        browser.open("/people")
+        browser.wait(lambda: "/login?to=%2Fpeople" in browser.driver.current_url, "the login")
+        browser.log_in(furnished.login("owner"), at="/login?to=https%3A%2F%2Fexample.org%2F")
+        browser.log_in(furnished.login("owner"), at="/login?to=%2F%2Fexample.org%2F")

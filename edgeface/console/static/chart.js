@@ -1,15 +1,16 @@
 // Histograms of likeness, one above the other, with the limit that a door asks for.
 
-import { el, svg } from "./dom.js";
+import { svg } from "./dom.js";
 
-const WIDE = 720, LEFT = 12, RIGHT = 12, HIGH = 96, FOOT = 22, GAP = 26;
+const WIDEST = 900, NARROWEST = 280, LEFT = 12, RIGHT = 12, HIGH = 96, FOOT = 22, GAP = 26;
 
-// rows: [{name, kind, counts}]; edges: one more than counts; limits: [{at, kind, text}].
-export function histograms({ rows, edges, limits, label }) {
+// rows: [{name, kind, counts}]; edges: one more than counts; limits: [{at, kind, text}]; width: CSS pixels there are.
+export function histograms({ rows, edges, limits, label, width }) {
+  const wide = Math.min(Math.max(width, NARROWEST), WIDEST);
   const [low, high] = [edges[0], edges[edges.length - 1]];
-  const column = (value) => LEFT + ((value - low) / (high - low)) * (WIDE - LEFT - RIGHT);
+  const column = (value) => LEFT + ((value - low) / (high - low)) * (wide - LEFT - RIGHT);
   const tall = rows.length * (HIGH + GAP) + FOOT;
-  return svg("svg.chart", { viewBox: `0 0 ${WIDE} ${tall}`, role: "img", "aria-label": label },
+  return svg("svg.chart", { viewBox: `0 0 ${wide} ${tall}`, role: "img", "aria-label": label },
     ticks(low, high).map((value) => [
       svg("line.rule", { x1: column(value), x2: column(value), y1: 0, y2: tall - FOOT }),
       svg("text", { x: column(value), y: tall - 6, "text-anchor": "middle" }, value.toFixed(1)),
@@ -26,15 +27,11 @@ function bars({ name, kind, counts }, edges, column, top) {
   return svg("g", {}, svg("text", { x: LEFT, y: top - 6 }, name), counts.map((count, index) => {
     const tall = (count / most) * HIGH, left = column(edges[index]);
     return count ? svg(`rect.${kind}`, { x: left, y: top + HIGH - tall, width: Math.max(column(edges[index + 1]) - left - 1, 1), height: tall }) : null;
-  }), svg("line.axis", { x1: LEFT, x2: WIDE - RIGHT, y1: top + HIGH, y2: top + HIGH }));
+  }), svg("line.axis", { x1: LEFT, x2: column(edges[edges.length - 1]), y1: top + HIGH, y2: top + HIGH }));
 }
 
 function ticks(low, high) {
   const found = [];
   for (let tenth = Math.ceil(low * 10); tenth <= high * 10; tenth += 2) found.push(tenth / 10);
   return found;
-}
-
-export function key(pairs) {
-  return el("p.key", {}, pairs.map(([kind, text]) => el("span", {}, el(`i.${kind}`), text)));
 }

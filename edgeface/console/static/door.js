@@ -113,6 +113,19 @@ function setUpToken() {
     } }));
 }
 
+// The keys that the door showed: what one signs counts when somebody trusts it.
+function drawKeys(keys, session) {
+  if (!keys.length) return el("p.muted", {}, "It has shown no signing key yet.");
+  return el("ul.stack.tight", {}, keys.map((shown) => {
+    const place = el("div", { role: "alert" }), mark = shown.trusted ? pill("good", "trusted") : pill("warn", "not trusted");
+    const button = el("button.slim", { click: () => act(button, place, async () => {
+      await put(`${path}/keys/${shown.id}`, { trusted: !shown.trusted });
+      await fill(byId("keys"), () => get(`${path}/keys`), (found) => drawKeys(found.keys, session));
+    }) }, shown.trusted ? "Trust no more" : "Trust", el("span.unseen", {}, ` key ${shown.id}`));
+    return el("li", {}, el("div.row", {}, el("code", {}, shown.id), mark, may(session, "owner") && button), place);
+  }));
+}
+
 begin(async (session) => {
   document.title = `${name} · edgeface`;
   byId("name").textContent = name;
@@ -123,6 +136,7 @@ begin(async (session) => {
     fill(byId("groups"), find, (door) => drawGroupsInto(door));
   }
   if (may(session, "owner", "auditor")) {
+    fill(byId("keys"), () => get(`${path}/keys`), (found) => drawKeys(found.keys, session));
     byId("verify").addEventListener("click", () => act(byId("verify"), byId("report"), async () => {
       byId("report").replaceChildren(...report(await get(`${path}/log`)));
     }));

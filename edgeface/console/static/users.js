@@ -42,7 +42,7 @@ function addUser() {
 
 function showAuthenticator({ name, otpauth, qr }) {
   show(`The authenticator of ${name}`, el("p", {}, "Scan this with an authenticator app now. It is shown once."),
-    qr ? el("div.qr", {}, el("img", { src: qr, alt: "QR code for the authenticator app" })) : null, secret(otpauth, "The authenticator’s address"));
+    el("div.qr", {}, el("img", { src: qr, alt: "QR code for the authenticator app" })), secret(otpauth, "The authenticator’s address"));
 }
 
 function editUser(user, own) {

@@ -5,7 +5,7 @@ import { svg } from "./dom.js";
 export const DAYS = [["mon", "Monday"], ["tue", "Tuesday"], ["wed", "Wednesday"], ["thu", "Thursday"], ["fri", "Friday"], ["sat", "Saturday"], ["sun", "Sunday"]];
 export const EVERY_DAY = DAYS.map(([day]) => day);
 export const ALL_DAY = ["00:00-24:00"];
-const LEFT = 44, TOP = 18, WIDE = 336, HIGH = 16, GAP = 5, MINUTES = 1440;
+const LEFT = 44, TOP = 18, WIDE = 262, HIGH = 16, GAP = 5, MINUTES = 1440;
 
 const minutes = (text) => text.split(":").reduce((hours, minute) => 60 * hours + Number(minute), 0);
 
