@@ -18,7 +18,7 @@ from edgeface.agent.replica import Replica
 from edgeface.agent.status import DoorStatus
 from edgeface.door.notify import Notifier
 from edgeface.door.sender_queue import Backoff
-from edgeface.errors import EdgeFaceError, GalleryError, SiteError
+from edgeface.errors import EdgeFaceError, GalleryError, SiteError, SiteUnavailableError
 from edgeface.gallery_person import to_datetime
 from edgeface.site.wire import CHANGES, EDITED, STATUS, checked, parsed
 
@@ -26,6 +26,7 @@ WAIT_S = 25
 _EDITS_S = 1.0
 _STATUS_S = 5.0
 _BACKOFF = Backoff(first_s=0.5, longest_s=30.0)
+_STATUS_BACKOFF = Backoff(first_s=0.5, longest_s=8.0)  # it says first that the site is back
 _TEXT_LIMIT = 500
 
 
@@ -63,6 +64,8 @@ class Agent:
         self._offset_s: float | None = None
         self._wholes = 0
         self._ended = threading.Event()
+        self._back = threading.Event()  # the site answers again
+        self._reached = True
         self._parts = parts(self)
 
     @property
@@ -118,6 +121,7 @@ class Agent:
     def end(self) -> None:
         """Let `run` return soon."""
         self._ended.set()
+        self._back.set()
         for link in self._links.values():
             link.cut()
 
@@ -141,21 +145,39 @@ class Agent:
         try:
             while not self._ended.is_set():
                 problem = self._tried(work)
-                self._note(part, problem)
+                self._note(part, None if problem is None else str(problem))
                 failures = 0 if problem is None else failures + 1
-                pause = _BACKOFF.pause_s(failures) if failures else 0.0
-                self._ended.wait(max(pause_s, pause))
+                if part == "status":
+                    self._judge(reached=not isinstance(problem, SiteUnavailableError))
+                backoff = _STATUS_BACKOFF if part == "status" else _BACKOFF
+                wait_s = max(pause_s, backoff.pause_s(failures) if failures else 0.0)
+                if part == "changes" and failures:
+                    self._back.wait(wait_s)
+                    self._back.clear()
+                else:
+                    self._ended.wait(wait_s)
         finally:
             self.end()  # a loop that ends by a fault of ours ends the agent: it is started anew
 
-    def _tried(self, work: Callable[[], object]) -> str | None:
+    def _judge(self, *, reached: bool) -> None:
+        """Let the loop that waits for news know whether the site can be reached.
+
+        A connection that waits does not notice a network that is gone, and would hang on to it.
+        """
+        if not reached:
+            self._links["changes"].cut()
+        elif not self._reached:
+            self._back.set()
+        self._reached = reached
+
+    def _tried(self, work: Callable[[], object]) -> Exception | None:
         try:
             work()
         except GalleryError as error:
             self._reopen()
-            return str(error)
+            return error
         except (EdgeFaceError, OSError) as error:
-            return str(error)
+            return error
         return None
 
     def _turn(self, wait_s: int, notifier: Notifier) -> None:

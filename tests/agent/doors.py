@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ class DoorFolder:
         url: str,
         ca_file: Path,
         model_id: str,
+        mqtt: Mapping[str, Any] | None = None,
         **more: Any,
     ) -> None:
         list(make_door(folder))
@@ -42,7 +44,10 @@ class DoorFolder:
         (folder / "token").chmod(0o600)
         settings = {"site": url, "ca_file": str(ca_file), "token_file": "token", **more}
         lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
-        self.agent_toml.write_text("\n".join([*lines, 'door_config = "door.toml"', ""]))
+        lines.append('door_config = "door.toml"')
+        if mqtt is not None:
+            lines += ["[mqtt]", *(f"{key} = {json.dumps(v)}" for key, v in mqtt.items())]
+        self.agent_toml.write_text("\n".join([*lines, ""]))
         self.process: subprocess.Popen | None = None
 
     def gallery(self) -> Gallery:
@@ -57,7 +62,7 @@ class DoorFolder:
     def run(self, *options: str) -> subprocess.CompletedProcess[str]:
         """Run the agent until it ends."""
         return subprocess.run(
-            self.command(*options), cwd=ROOT, env=_environment(), capture_output=True, text=True,
+            self.command(*options), cwd=ROOT, env=environment(), capture_output=True, text=True,
             timeout=60,
         )  # fmt: skip
 
@@ -65,7 +70,7 @@ class DoorFolder:
         """Start the agent; `before` is a program that starts it."""
         with (self.folder / "agent.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*before, *self.command()], cwd=ROOT, env=_environment(), stderr=log
+                [*before, *self.command()], cwd=ROOT, env=environment(), stderr=log
             )
 
     def kill(self) -> None:
@@ -89,5 +94,5 @@ def faces(count: int, *, seed: int = 0) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}

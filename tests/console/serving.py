@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,12 +75,24 @@ class Served:
 
 
 @contextmanager
-def serve(folder: Path, conninfo: str) -> Iterator[Served]:
-    """Make a site with a user of each role, and serve it."""
+def serve(
+    folder: Path,
+    conninfo: str,
+    *,
+    addresses: Sequence[str] = (),
+    bind: str = "127.0.0.1",
+    more: str = "",
+) -> Iterator[Served]:
+    """Make a site with a user of each role, and serve it.
+
+    It answers at `addresses` too, where it listens on all of them, and `more` is added to its
+    site.toml.
+    """
     port = free_port()
-    list(make_site(folder, conninfo=conninfo, names=["localhost", "127.0.0.1"], bind="127.0.0.1"))
+    names = ["localhost", "127.0.0.1", *addresses]
+    list(make_site(folder, conninfo=conninfo, names=names, bind=bind))
     settings = folder / "site.toml"
-    settings.write_text(settings.read_text().replace("port = 8443", f"port = {port}"))
+    settings.write_text(settings.read_text().replace("port = 8443", f"port = {port}") + more)
     with Site(read_config(settings)) as site:
         server = make_server(site)
         thread = threading.Thread(target=server.run)

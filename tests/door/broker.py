@@ -34,8 +34,8 @@ def mosquitto() -> str:
 class Broker:
     """mosquitto on a port of its own; `start` and `kill` as often as a test likes.
 
-    `users` may log in besides `USER`, all with `PASSWORD`; `acl` says who may do what, and
-    `durable` keeps its queues on the disk.
+    `users` may log in besides `USER`, all with `PASSWORD`; `acl` says who may do what, `durable`
+    keeps its queues on the disk, and it listens on the address `bind`.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class Broker:
         users: tuple[str, ...] = (),
         acl: str | None = None,
         durable: bool = False,
+        bind: str = "127.0.0.1",
     ) -> None:
         mosquitto()
         self.certificates, self.port = certificates, _free_port()
@@ -55,7 +56,7 @@ class Broker:
         for user in (USER, *users):
             subprocess.run(["mosquitto_passwd", "-b", str(passwords), user, PASSWORD], check=True)
         self._config.write_text(
-            f"listener {self.port} 127.0.0.1\nuser {_me()}\nallow_anonymous false\n"
+            f"listener {self.port} {bind}\nuser {_me()}\nallow_anonymous false\n"
             f"password_file {passwords}\ncafile {certificates.authority}\n"
             f"certfile {certificates.server}\nkeyfile {certificates.server_key}\n"
             f"log_type all\nlog_dest file {self._log}\n"

@@ -23,8 +23,10 @@ class Certificates:
     server_key: Path
 
 
-def make_certificates(folder: Path, *, server: str = "localhost") -> Certificates:
-    """An authority of our own and a certificate for `server` and 127.0.0.1."""
+def make_certificates(
+    folder: Path, *, server: str = "localhost", addresses: tuple[str, ...] = ()
+) -> Certificates:
+    """An authority of our own and a certificate for `server`, 127.0.0.1 and other addresses."""
     folder.mkdir(parents=True, exist_ok=True)
     ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     ca_name = _name("edgeface test authority")
@@ -35,7 +37,8 @@ def make_certificates(folder: Path, *, server: str = "localhost") -> Certificate
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), False)
         .sign(ca_key, hashes.SHA256())
     )
-    names = [x509.DNSName(server), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    names: list[x509.GeneralName] = [x509.DNSName(server)]
+    names += [x509.IPAddress(ipaddress.ip_address(a)) for a in ("127.0.0.1", *addresses)]
     issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
     certificate = (
         _builder(_name(server), ca_name, key)
