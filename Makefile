@@ -12,10 +12,10 @@ RKNN_PYTHON ?= python3.11
 rknn_pip = $(RKNN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 native := $(wildcard csrc/*.* csrc/*/*.*) CMakeLists.txt setup.py pyproject.toml VERSION
 
-.PHONY: help setup demo test lint bench bench-peers performance sanitize arm-report arm-test emulated-boards rknn-env rknn-test litert-env litert-test system-packages wheels wheels-test audit-kills gallery-kills agent-kills site-kills door-sequences security fuzz site-million site-schemathesis console-pictures
+.PHONY: help setup demo test lint bench bench-peers performance sanitize arm-report arm-test emulated-boards rknn-env rknn-test litert-env litert-test system-packages wheels wheels-test audit-kills gallery-kills agent-kills site-days site-kills door-sequences security fuzz site-million site-schemathesis console-pictures
 
 help:
-	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | bench-peers | performance | sanitize | arm-report | arm-test | emulated-boards | rknn-env | rknn-test | litert-env | litert-test | wheels | wheels-test | audit-kills | gallery-kills | agent-kills | site-kills | door-sequences | security | fuzz | site-million | site-schemathesis | console-pictures"
+	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | bench-peers | performance | sanitize | arm-report | arm-test | emulated-boards | rknn-env | rknn-test | litert-env | litert-test | wheels | wheels-test | audit-kills | gallery-kills | agent-kills | site-days | site-kills | door-sequences | security | fuzz | site-million | site-schemathesis | console-pictures"
 
 # Everything that a developer needs: the runtime, the tests' and the training host's packages.
 setup: $(VENV)/.edgeface-test
@@ -81,6 +81,10 @@ agent-kills: $(VENV)/.edgeface-test
 # Whatever the API's description allows and does not, for minutes: docs/site-api.md.
 site-schemathesis: $(VENV)/.edgeface-test
 	SCHEMATHESIS_EXAMPLES=30 $(python) -m pytest $(PYTEST_ARGS) tests/console/test_schemathesis.py
+
+# Three doors, their site, its database and broker through twenty days of outages and edits.
+site-days: $(VENV)/.edgeface-test
+	$(python) -m pytest $(PYTEST_ARGS) -s -m site_days tests/site
 
 # 12 000 random days at random doors through the decision engine: docs/decision-engine.md.
 door-sequences: $(VENV)/.edgeface-test

@@ -182,4 +182,6 @@ def _read(response: http.client.HTTPResponse, limit_bytes: int) -> bytes:
         data += block
         if len(data) > limit_bytes:
             raise SiteUnavailableError(f"the site's answer has more than {limit_bytes} bytes")
+    if response.length:  # http.client says nothing of it where it is asked for parts
+        raise SiteUnavailableError(f"the site's answer ended {response.length} bytes too early")
     return bytes(data)

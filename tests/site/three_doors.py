@@ -218,7 +218,7 @@ def _held(door: RunningDoor) -> dict[str, tuple]:
 
 
 def wait_until(holds: Callable[[], bool], *, within_s: float = 60.0) -> None:
-    """Wait until something holds, also of a site that does not answer now; fail if it never does."""
+    """Wait until something holds, whether the site answers now or not; fail if it never does."""
     deadline = time.monotonic() + within_s
     while True:
         try:
