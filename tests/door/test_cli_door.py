@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edgeface.cli import main
-from tests.door.doorstep import NAME, make_doorstep, visit, write_clip
+from tests.door.doorstep import NAME, make_doorstep, open_people, visit, write_clip
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,18 @@ def test_simulation_goes_by_the_clips_time(door, capsys, tmp_path):
     assert _door("--config", office, "--simulate", clip, "--begins", friday) == 0
     assert _door("--config", office, "--simulate", clip, "--begins", sunday) == 3
     assert "schedule" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("year", [2021, 2199])
+def test_simulation_refuses_by_name_who_had_expired_at_the_clips_time(door, pipeline, capsys, year):
+    """Whatever day it is now: the gallery's own clock does not decide at a door."""
+    arguments = ("--config", door, "--simulate", door.parent / "known.avi", "--begins")
+    with open_people(door.parent, pipeline) as gallery:
+        gallery.describe(NAME, expires_at=f"{year}-02-01")
+        assert _door(*arguments, f"{year}-01-31T09:00:00+00:00") == 0
+        assert _door(*arguments, f"{year}-02-01T09:00:00+00:00") == 3
+        gallery.describe(NAME, expires_at=None)
+    assert f"deny  expired  {NAME}" in capsys.readouterr().out
 
 
 def test_simulation_writes_no_log(door):
