@@ -12,10 +12,10 @@ RKNN_PYTHON ?= python3.11
 rknn_pip = $(RKNN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 native := $(wildcard csrc/*.* csrc/*/*.*) CMakeLists.txt setup.py pyproject.toml VERSION
 
-.PHONY: help setup demo test lint bench bench-peers performance sanitize arm-report arm-test emulated-boards rknn-env rknn-test litert-env litert-test system-packages wheels wheels-test audit-kills gallery-kills agent-kills site-days site-kills door-sequences security fuzz site-million site-schemathesis console-pictures
+.PHONY: help setup demo test lint bench bench-peers performance sanitize arm-report arm-test emulated-boards rknn-env rknn-test litert-env litert-test system-packages wheels wheels-test audit-kills gallery-kills agent-kills site-days site-kills door-sequences security fuzz site-million site-events site-schemathesis console-pictures
 
 help:
-	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | bench-peers | performance | sanitize | arm-report | arm-test | emulated-boards | rknn-env | rknn-test | litert-env | litert-test | wheels | wheels-test | audit-kills | gallery-kills | agent-kills | site-days | site-kills | door-sequences | security | fuzz | site-million | site-schemathesis | console-pictures"
+	@head -2 Makefile | cut -c3-; echo "also: make setup | lint | bench | bench-peers | performance | sanitize | arm-report | arm-test | emulated-boards | rknn-env | rknn-test | litert-env | litert-test | wheels | wheels-test | audit-kills | gallery-kills | agent-kills | site-days | site-kills | door-sequences | security | fuzz | site-million | site-events | site-schemathesis | console-pictures"
 
 # Everything that a developer needs: the runtime, the tests' and the training host's packages.
 setup: $(VENV)/.edgeface-test
@@ -93,6 +93,10 @@ door-sequences: $(VENV)/.edgeface-test
 # A million people in a real PostgreSQL: docs/site-large.md. An hour and 8 GB of disk.
 site-million: $(VENV)/.edgeface-test
 	$(python) -m tests.bench.site_million
+
+# Three busy doors, a broker and a PostgreSQL: from a door's log to the site's table.
+site-events: $(VENV)/.edgeface-test
+	$(python) -m tests.bench.site_events
 
 # Google's converter for TFLite of imported networks, in an environment of its own: 2.1 GB, minutes.
 litert-env: $(LITERT_VENV)/.litert
