@@ -13,8 +13,10 @@ from edgeface.cli_output import UsageError
 from edgeface.errors import SiteError
 from edgeface.site.acts import leave_act
 from edgeface.site.broker_acl import acl_text
+from edgeface.site.bulk import import_gallery_file
 from edgeface.site.config import SiteConfig, read_config
 from edgeface.site.database import Database
+from edgeface.site.nearest import build_index
 from edgeface.site.site_certificate import make_server_certificate
 from edgeface.site.site_new import make_site
 from edgeface.site.users import ROLES, Users
@@ -31,6 +33,8 @@ examples:
   edgeface site --config site/site.toml --serve       until stopped
   edgeface site --config site/site.toml --add-user bob --role operator
   edgeface site --config site/site.toml --add-door front --groups staff,night
+  edgeface site --config site/site.toml --import-gallery door.efg
+                                                      of 'edgeface gallery export', from any door
 
 A password is asked for, or read as the first line of what is piped in.
 """
@@ -51,6 +55,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--reset-user", metavar="NAME", help="set a new password and authenticator, and enable"
     )
     what.add_argument("--add-door", metavar="NAME", help="add a door, and print its token")
+    what.add_argument(
+        "--import-gallery", metavar="FILE", help="add everybody of it; again changes nothing"
+    )
+    what.add_argument(
+        "--build-index",
+        action="store_true",
+        help="of faces, for more than some 20 000 people; the site may be served meanwhile",
+    )
     what.add_argument(
         "--renew-certificate", action="store_true", help="sign a new server certificate"
     )
@@ -101,6 +113,11 @@ def run(args: argparse.Namespace) -> int:
     with _database(config) as database:
         if args.add_door:
             return _add_door(config, database, args)
+        if args.build_index:
+            build_index(database)
+            return 0
+        if args.import_gallery:
+            return _import_gallery(config, database, args.import_gallery)
         return _add_user(config, database, args)
 
 
@@ -166,6 +183,17 @@ def _add_door(config: SiteConfig, database: Database, args: argparse.Namespace) 
         f'# agent.toml\nsite = "https://{_names(config)[0]}:{port}"\nca_file = "ca.pem"\n'
         f'token_file = "{args.add_door}.token"\ndoor_config = "door.toml"\nstate = "agent"'
     )
+    return 0
+
+
+def _import_gallery(config: SiteConfig, database: Database, file: str) -> int:
+    from edgeface.site.site import site_people
+
+    people = site_people(config, database)
+    moved = import_gallery_file(people, file, by=_by())
+    told = f"{moved.people} people, {moved.templates} templates"
+    leave_act(database, "gallery imported", by=_by(), detail=told)
+    print(f"added {told}")
     return 0
 
 

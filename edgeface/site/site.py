@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import edgeface
+from edgeface.configured import open_bundle
 from edgeface.door.audit import AuditKey, AuditSettings, Build
 from edgeface.errors import AuditError, SiteError
 from edgeface.pipeline import Pipeline
@@ -138,12 +139,27 @@ class Site:
             self._retain()
 
 
+def site_people(config: SiteConfig, database: Database) -> People:
+    """Return a site's people, without opening anything else of it.
+
+    Raises ``BundleError``, ``SiteError``, as `Site`.
+    """
+    bundle = open_bundle(
+        _bundle_file(config, "file"), public_key=_bundle_file(config, "public_key")
+    )
+    return People(database, model_id=bundle.model_id, dim=_EMBEDDING)
+
+
+def _bundle_file(config: SiteConfig, name: str) -> Path | None:
+    table = config.table("bundle")
+    return config.base / table[name] if name in table else None
+
+
 def _pipeline(config: SiteConfig) -> Pipeline:
     table = config.table("bundle")
-    files = {name: config.base / table[name] for name in ("file", "public_key") if name in table}
     return Pipeline.open(
-        files.get("file"),
-        public_key=files.get("public_key"),
+        _bundle_file(config, "file"),
+        public_key=_bundle_file(config, "public_key"),
         runtime=table.get("runtime"),
         variant=table.get("variant"),
         threads=table.get("threads"),
