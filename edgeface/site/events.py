@@ -74,9 +74,11 @@ class Events:
         with self._adding({arrival.door for arrival in arrivals}) as (connection, keys):
             (now,) = _one(connection.execute("SELECT now()"))
             chain = Chain(connection, keys=keys)
-            new = tuple(_add(chain, arrival, received_at=now) for arrival in arrivals)
+            rows = [_row(chain, arrival, received_at=now) for arrival in arrivals]
+            lines = [(arrival, row) for arrival, row in zip(arrivals, rows) if row is not None]
+            new = iter(chain.add(lines))
             chain.follow()
-        return new
+        return tuple(row is not None and next(new) for row in rows)
 
     def notice(self, notice: Notice) -> None:
         """Keep something that the site noticed of a door, where it is new."""
@@ -208,13 +210,13 @@ class Events:
                 connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, door))
 
 
-def _add(chain: Chain, arrival: Arrival, *, received_at: datetime) -> bool:
+def _row(chain: Chain, arrival: Arrival, *, received_at: datetime) -> dict[str, Any] | None:
+    """A line's row; what is none is noticed."""
     try:
-        row = row_of(arrival, received_at=received_at)
+        return row_of(arrival, received_at=received_at)
     except AuditError as error:
         chain.notice(unreadable(arrival, str(error)))
-        return False
-    return chain.add(arrival, row)
+        return None
 
 
 def _forget(

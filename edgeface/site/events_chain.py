@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ _COLUMNS = (
 _INSERT = (
     f"INSERT INTO event ({', '.join(_COLUMNS)}) "  # nosec B608  # constants
     f"VALUES ({', '.join(f'%({name})s' for name in _COLUMNS)}) "
-    "ON CONFLICT (log, seq) DO NOTHING"
+    "ON CONFLICT (log, seq) DO NOTHING RETURNING id"
 )
 _NOTICE = (
     "INSERT INTO event (door, received_at, happened, kind, line, detail, mark) "
@@ -32,7 +32,10 @@ _NOTICE = (
 
 @dataclass
 class _Log:
-    """One log's row while lines are added to it; `claims`: spans that the door says are gone."""
+    """One log's row while lines are added to it.
+
+    `claims` are spans that the door says are gone, `fresh` the numbers of lines that were added.
+    """
 
     id: int
     door: str
@@ -43,6 +46,7 @@ class _Log:
     forgotten: int
     forgotten_hash: str | None
     claims: list[tuple[int, int]] = field(default_factory=list)
+    fresh: set[int] = field(default_factory=set)
 
     def notice(self, kind: str, detail: str, *, about: str, line: str = "") -> Notice:
         return Notice(self.door, kind, detail, f"{kind} {self.id} {about}", line)
@@ -63,23 +67,45 @@ class Chain:
         self._connection, self._keys = connection, keys
         self._logs: dict[tuple[str, str], _Log] = {}
 
-    def add(self, arrival: Arrival, row: Mapping[str, Any]) -> bool:
-        """Add a line; False where it is here already, or was forgotten."""
-        log = self._log(arrival.door, arrival.log_id)
-        if arrival.missing_from is not None:
-            log.claims.append((arrival.missing_from, row["seq"] - 1))
-        if row["seq"] <= log.forgotten:
-            if row["seq"] == log.forgotten and row["hash"] != log.forgotten_hash:
+    def add(self, came: Sequence[tuple[Arrival, Mapping[str, Any]]]) -> list[bool]:
+        """Add lines; False for those that are here already, or were forgotten."""
+        new = [False] * len(came)
+        waiting = []
+        for number, (arrival, row) in enumerate(came):
+            log = self._log(arrival.door, arrival.log_id)
+            if arrival.missing_from is not None:
+                log.claims.append((arrival.missing_from, row["seq"] - 1))
+            if row["seq"] > log.forgotten:
+                waiting.append((number, log, row))
+            elif row["seq"] == log.forgotten and row["hash"] != log.forgotten_hash:
                 self._rewritten(log, row)
-            return False
-        if self._connection.execute(_INSERT, {**row, "log": log.id}).rowcount:
-            self._look_at_name(log, row)
-            return True
+        inserted = self._insert([{**row, "log": log.id} for _, log, row in waiting])
+        for (number, log, row), fresh in zip(waiting, inserted):
+            new[number] = fresh
+            if fresh:
+                log.fresh.add(row["seq"])
+                self._look_at_name(log, row)
+            else:
+                self._compare(log, row)
+        return new
+
+    def _insert(self, rows: Sequence[Mapping[str, Any]]) -> list[bool]:
+        """Insert rows in one go; return which of them were not there."""
+        if not rows:
+            return []
+        inserted = []
+        with self._connection.cursor() as cursor:
+            cursor.executemany(_INSERT, rows, returning=True)
+            for _ in rows:
+                inserted.append(cursor.fetchone() is not None)
+                cursor.nextset()
+        return inserted
+
+    def _compare(self, log: _Log, row: Mapping[str, Any]) -> None:
         query = "SELECT hash FROM event WHERE log = %s AND seq = %s"
         found = self._connection.execute(query, (log.id, row["seq"])).fetchone()
         if found != (row["hash"],):
             self._rewritten(log, row)
-        return False
 
     def notice(self, notice: Notice) -> None:
         """Keep what was noticed, where it is new."""
@@ -89,6 +115,8 @@ class Chain:
     def follow(self) -> None:
         """Go along the chain of every log that lines were added to, as far as it reaches."""
         for log in self._logs.values():
+            if log.received + 1 not in log.fresh and not log.claims:
+                continue  # what is missing is still missing
             while self._step(log):
                 pass
             self._connection.execute(

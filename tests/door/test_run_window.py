@@ -11,9 +11,11 @@ import pytest
 
 from edgeface.door.assemble import open_door
 from edgeface.door.config import read_config
+from edgeface.door.mqtt_discovery import HEALTH
 from edgeface.door.run import Door
 from tests.door.doorstep import make_doorstep, visit, write_clip
 from tests.door.outputs import wait_until
+from tests.door.test_run import Bolt
 from tests.door.test_window import Caller
 
 
@@ -57,3 +59,25 @@ def test_window_of_a_door_at_work(door, tmp_path):
 
     wait_until(lambda: len(acts()) == 2)
     assert acts() == ["live picture begins by site", "live picture ends by site"]
+
+
+class Board(Bolt):
+    """An actuator that keeps the figures that it was told."""
+
+    def __init__(self) -> None:
+        super().__init__("board", must_work=False)
+        self.figures: dict[str, float] = {}
+
+    def tell_health(self, **figures: float) -> None:
+        self.figures = figures
+
+
+def test_actuators_are_told_how_the_door_fares(tmp_path, pipeline, grace_hopper_bgr):
+    clip = write_clip(tmp_path / "clip.avi", visit(grace_hopper_bgr, frames=5))
+    file = make_doorstep(tmp_path / "door", pipeline, grace_hopper_bgr, source=f'"{clip}"')
+    board = Board()
+    with open_door(read_config(file), actuators=[board]) as door:
+        while not board.figures:
+            door.turn()
+    assert board.figures["people"] == 1 and board.figures["memory_mb"] > 50
+    assert set(board.figures) <= set(HEALTH)
