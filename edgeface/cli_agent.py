@@ -7,12 +7,14 @@ import signal
 import sys
 import threading
 
-from edgeface.agent.assemble import open_agent
-from edgeface.agent.config import read_agent_config
+from edgeface.agent.assemble import open_agent, open_fleet, order_file
+from edgeface.agent.config import AgentConfig, read_agent_config
+from edgeface.agent.fleet_desk import read_order
 from edgeface.cli_output import UsageError
 from edgeface.door.notify import Notifier
 
 _CONFIG = "/etc/edgeface/agent.toml"
+_ORDER_S = 1.0
 _OF_DOOR = ("bundle", "public_key", "runtime", "variant")
 _EPILOG = """\
 Runs beside "edgeface door", which works without it, and without the site. docs/site-doors.md has
@@ -22,6 +24,7 @@ examples:
   edgeface agent                                   with /etc/edgeface/agent.toml, until stopped
   edgeface agent --config agent.toml --check       does the site know this door? Changes nothing
   edgeface agent --config agent.toml --once        exchange what is new, and stop
+  edgeface agent --config agent.toml --rollouts    a second process, of root: docs/site-fleet.md
 
 exit codes: 0 done, 1 error, 2 wrong usage
 """
@@ -38,6 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--check", action="store_true", help="ask the site, say so, and stop")
+    what.add_argument(
+        "--rollouts", action="store_true", help="do the site's roll-outs, as root, until stopped"
+    )
     what.add_argument("--once", action="store_true", help="exchange what is new, and stop")
 
 
@@ -48,6 +54,8 @@ def run(args: argparse.Namespace) -> int:
         option = "--" + given[0].replace("_", "-")
         raise UsageError(f"{option}: an agent takes this from table [bundle] of its door.toml")
     config = read_agent_config(args.config)
+    if args.rollouts:
+        return _do_rollouts(config)
     with open_agent(config) as agent:
         if args.check:
             print(f"{config.door.name}: {agent.check()}")
@@ -62,4 +70,17 @@ def run(args: argparse.Namespace) -> int:
         print(f"edgeface: agent of door {config.door.name} begins", file=sys.stderr)
         with Notifier.from_environment() as notifier:
             agent.run(notifier)
+    return 0
+
+
+def _do_rollouts(config: AgentConfig) -> int:
+    fleet, ended = open_fleet(config), threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    print(f"edgeface: roll-outs of door {config.door.name} begin", file=sys.stderr)
+    fleet.start()
+    while not ended.is_set():
+        fleet.ask(read_order(order_file(config)))
+        ended.wait(_ORDER_S)
+    fleet.close()
     return 0

@@ -31,7 +31,7 @@ SYSTEM_FILES = {
         f"files/{name}": BOARDS / "files" / name
         for name in (
             *("70-edgeface.rules", "edgeface-boot.service"),
-            *("edgeface.service", "edgeface-agent.service"),
+            *("edgeface.service", "edgeface-agent.service", "edgeface-rollouts.service"),
         )
     },
 }

@@ -47,6 +47,7 @@ SYSTEM_FILES = {
     "files/edgeface-boot.service": ("etc/systemd/system/edgeface-boot.service", 0o644),
     "files/edgeface.service": ("etc/systemd/system/edgeface.service", 0o644),
     "files/edgeface-agent.service": ("etc/systemd/system/edgeface-agent.service", 0o644),
+    "files/edgeface-rollouts.service": ("etc/systemd/system/edgeface-rollouts.service", 0o644),
 }
 """File of the kit -> its place below the root, and its mode; both slots share these."""
 

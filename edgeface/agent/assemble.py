@@ -10,6 +10,7 @@ from typing import Any
 from edgeface.agent.agent import Agent
 from edgeface.agent.config import AgentConfig
 from edgeface.agent.fleet import Fleet
+from edgeface.agent.fleet_desk import FleetDesk
 from edgeface.agent.fleet_settings import FleetSettings
 from edgeface.agent.link import SiteLink, read_token
 from edgeface.agent.live import LiveView, poster
@@ -59,7 +60,7 @@ def open_agent(config: AgentConfig) -> Agent:
 
 
 def _parts(config: AgentConfig, agent: Agent) -> Iterator[Part]:
-    yield _fleet(config)
+    yield _desk(config)
     window = _window(config)
     if window is not None:
         yield LiveView(window, post=poster(new_link(config)))
@@ -83,12 +84,36 @@ def new_link(config: AgentConfig) -> SiteLink:
     )
 
 
-def _fleet(config: AgentConfig) -> Fleet:
-    folder = config.file("state", "state") / "fleet"
-    settings = FleetSettings.from_settings(
-        config.tables.get("fleet"), folder=folder, door_config=config.door.path
-    )
+def open_fleet(config: AgentConfig) -> Fleet:
+    """Return what does the roll-outs' steps, not begun.
+
+    Raises
+    ------
+    SiteError
+        agent.toml has no [fleet], or a setting or the token cannot be used.
+    """
+    settings = _fleet_settings(config)
+    if settings is None:
+        raise SiteError(f"{config.path} has no [fleet]: docs/site-fleet.md says what goes there")
+    read_token(config.token_file)
     return Fleet(settings, link=new_link(config), health=partial(_health, _window(config)))
+
+
+def order_file(config: AgentConfig) -> Path:
+    """Return where the agent hands roll-outs on."""
+    return config.file("state", "state") / "rollout.json"
+
+
+def _desk(config: AgentConfig) -> FleetDesk:
+    settings = _fleet_settings(config)
+    return FleetDesk(order_file(config), state=None if settings is None else settings.state)
+
+
+def _fleet_settings(config: AgentConfig) -> FleetSettings | None:
+    table = config.tables.get("fleet")
+    if table is None:
+        return None
+    return FleetSettings.from_settings(table, base=config.base, door_config=config.door.path)
 
 
 def _health(window: Path | None) -> dict[str, Any] | None:

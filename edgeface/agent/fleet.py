@@ -18,23 +18,20 @@ from edgeface.agent.fleet_config import ConfigStep
 from edgeface.agent.fleet_fetch import fetch_file
 from edgeface.agent.fleet_kit import KitStep
 from edgeface.agent.fleet_settings import FleetSettings
-from edgeface.agent.fleet_state import FleetState, read_state, write_state
+from edgeface.agent.fleet_state import FleetState, read_state, same_step, write_state
 from edgeface.agent.link import SiteLink
-from edgeface.agent.part import Part
 from edgeface.errors import SiteError, SiteUnavailableError
-from edgeface.site.wire import checked
-from edgeface.site.wire_task import TASK, worse
+from edgeface.site.wire_task import worse
 
 _RESTART_S = 150.0
-_CHECK_S = 300.0
 _RENEW_S = 30.0
 _TRIES = 3
 _ASK_S = 1.0
 _STEPS = {"kit": KitStep, "config": ConfigStep}
 
 
-class Fleet(Part):
-    """The part of an agent that does what the site's roll-outs ask of this door.
+class Fleet:
+    """A thread that does what the site's roll-outs ask of this door. `start` and `close` it.
 
     Killed at any moment, it goes on from its state file: every phase may be done twice.
 
@@ -49,8 +46,6 @@ class Fleet(Part):
         None where it does not answer.
     """
 
-    name = "fleet"
-
     def __init__(
         self,
         settings: FleetSettings,
@@ -59,11 +54,11 @@ class Fleet(Part):
         health: Callable[[], Mapping[str, Any] | None],
     ) -> None:
         self._settings, self._link, self._health = settings, link, health
-        self._path = settings.folder / "state.json"
+        self._path = settings.state
         self._state = read_state(self._path)
         self._life = uuid4().hex
         self._offered: Mapping[str, Any] | None = None
-        self._asked = False  # whether the site has said anything to this process
+        self._asked = False  # whether this process was told anything
         self._changed, self._ended = threading.Condition(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="fleet", daemon=True)
         self._phases = {
@@ -90,25 +85,15 @@ class Fleet(Part):
         if self._thread.is_alive():
             self._thread.join(1.0)
 
-    def take(self, answer: Mapping[str, Any]) -> None:
-        """Hear ``task``, what the site asks for now; None for nothing.
-
-        Raises
-        ------
-        SiteError
-            It is no task; nothing changes.
-        """
-        task = answer["task"]
-        if task is not None:
-            checked(task, TASK, what="task")
+    def ask(self, task: Mapping[str, Any] | None) -> None:
+        """Hear what the site asks for now, as `edgeface.site.wire_task.TASK`; None for nothing."""
         with self._changed:
             self._offered, self._asked = task, True
             self._changed.notify_all()
 
-    def status(self) -> dict[str, Any]:
-        """Return ``task``: what becomes of the newest step."""
-        state = self._state
-        return {} if state is None else {"task": state.report()}
+    def report(self) -> dict[str, Any] | None:
+        """Return what becomes of the newest step, as `edgeface.site.wire_task.TASK_REPORT`."""
+        return None if self._state is None else self._state.report()
 
     def _run(self) -> None:
         while not self._ended.is_set():
@@ -125,7 +110,7 @@ class Fleet(Part):
             return
         with self._changed:
             task = self._offered
-            if task is None or (self._state and _same(task, self._state.task)):
+            if task is None or (self._state and same_step(task, self._state.task)):
                 self._changed.wait(_ASK_S)
                 return
         self._note(self._begun(task))
@@ -182,7 +167,7 @@ class Fleet(Part):
         self._state = self._state.to("fetch", text)
         self._ended.wait(_ASK_S * 5)
         with self._changed:
-            wanted = self._offered and _same(self._offered, self._state.task)
+            wanted = self._offered and same_step(self._offered, self._state.task)
             withdrawn = self._asked and not wanted
         if withdrawn:
             self._end("failed", f"the site does not ask for it any more; {text}")
@@ -204,15 +189,14 @@ class Fleet(Part):
             self._state = state.to("settle", "watching the door")
             if not self._healthy(state.before):
                 return  # this process ends
-            if self._step().renews_agent and self._settings.agent_check:
-                run(self._settings.agent_check, limit_s=_CHECK_S)
+            self._restart_agent()
         except SiteError as error:
             self._note(state.to("back", "going back", why=str(error)))
         else:
             self._note(self._renewing("done", "done"))
 
     def _renewing(self, result: str, why: str) -> FleetState:
-        text = "restarting the agent"
+        text = "restarting itself"
         return self._state.to("renew", text, result=result, why=why, life=self._life)
 
     def _healthy(self, before: Mapping[str, Any]) -> bool:
@@ -230,16 +214,16 @@ class Fleet(Part):
         return False
 
     def _renew(self) -> None:
-        """Let the agent run from the new slot too: the old one is not free while one does."""
-        state, command = self._state, self._settings.agent_restart
+        """Let this process run from the new slot too: the old one is not free while one does."""
+        state, command = self._state, self._settings.restart_self
         note = ""
-        if self._step().renews_agent and command and state.life == self._life:
+        if self._step().renews and command and state.life == self._life:
             try:
                 run(command, limit_s=_RESTART_S)
                 if self._ended.wait(_RENEW_S):
                     return  # the next process finds that it is another one
             except SiteError as error:
-                note = f"; the agent itself was not restarted: {error}"
+                note = f"; this process was not restarted: {error}"
         self._end(state.result, state.why + note)
 
     def _back(self) -> None:
@@ -247,6 +231,7 @@ class Fleet(Part):
         try:
             if self._step().undo(state.notes):
                 run(self._settings.restart, limit_s=_RESTART_S)
+                self._restart_agent()
         except SiteError as error:
             self._end("failed", f"{state.why}; could not go back: {error}".lstrip("; "))
             return
@@ -254,6 +239,11 @@ class Fleet(Part):
             self._note(self._renewing("done", "went back"))
         else:
             self._note(self._renewing("failed", state.why))
+
+    def _restart_agent(self) -> None:
+        """Let the agent run from the slot that is current; one that does not begin is an error."""
+        if self._step().renews and self._settings.restart_agent:
+            run(self._settings.restart_agent, limit_s=_RESTART_S)
 
     def _end(self, phase: str, text: str) -> None:
         self._note(self._state.to(phase, text))
@@ -267,10 +257,6 @@ class Fleet(Part):
 
     def _note(self, state: FleetState) -> None:
         """Write down where it is, then go there."""
-        self._settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._settings.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         write_state(self._path, state)
         self._state = state
-
-
-def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return all(one[name] == other[name] for name in ("rollout", "action"))

@@ -27,7 +27,7 @@ class ConfigStep:
     """
 
     copies = 2
-    renews_agent = False
+    renews = False
 
     def __init__(self, settings: FleetSettings, *, pause: Callable[[float], object]) -> None:
         self._settings = settings
@@ -62,7 +62,7 @@ class ConfigStep:
             raise SiteError(f"{self._place} was changed by somebody else meanwhile: it stays")
         # Camera, log and lines are the door's alone: it cannot be checked beside a running one.
         run(self._settings.stop, limit_s=_STOP_S)
-        run([*self._settings.check, str(self._new)], limit_s=_CHECK_S)
+        run(self._settings.check_of(self._new), limit_s=_CHECK_S)
         self._replace(self._new, self._place)
 
     def undo(self, notes: Mapping[str, Any]) -> bool:

@@ -33,7 +33,7 @@ def fetch_file(task: Mapping[str, Any], *, folder: Path, link: SiteLink, copies:
     SiteError
         There is no room, or what the site sent is not what the task says.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     whole, part = folder / task["sha256"], folder / f"{task['sha256']}.part"
     if whole.exists():
         return whole

@@ -26,7 +26,7 @@ class KitStep:
     """
 
     copies = 2
-    renews_agent = True
+    renews = True
 
     def __init__(self, settings: FleetSettings, *, pause: Callable[[float], object]) -> None:
         self._settings, self._pause = settings, pause

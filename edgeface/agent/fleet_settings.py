@@ -14,10 +14,35 @@ _COMMAND = {"type": "array", "maxItems": 40, "items": {"type": "string", "minLen
 _PATH = {"type": "string", "minLength": 1}
 _SECONDS = {"type": "number", "minimum": 0, "maximum": 86400}
 
+FOLDER = "/var/lib/edgeface-rollouts"
+_SECRETS = "/etc/edgeface/secrets"
+_OPTIONAL = ("gallery.key", "osdp.key", "mqtt.password", "webhook.secret")
+DOOR_UNIT = (
+    "DynamicUser=yes",
+    "StateDirectory=edgeface",
+    "StateDirectoryMode=0700",
+    "UMask=0077",
+    "EnvironmentFile=-/etc/edgeface/environment",
+    "SupplementaryGroups=video render dialout",
+    *(f"LoadCredential={name}:{_SECRETS}/{name}" for name in ("audit.pem", *_OPTIONAL)),
+    *(f"SetCredential={name}:not configured" for name in _OPTIONAL),
+)
+"""What of edgeface.service makes the check's user, folder, devices and keys those of the door."""
+
+CHECK = (
+    *("systemd-run", "--quiet", "--wait", "--pipe", "--collect", "--property=User=edgeface"),
+    *(f"--property={setting}" for setting in DOOR_UNIT),
+    *("/opt/edgeface/current/bin/edgeface", "door", "--check", "--config", "{file}"),
+)
 FLEET_SETTINGS: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
     "properties": {
+        "folder": {
+            **_PATH,
+            "description": "for files on their way, the agent must be able to read in it; "
+            "/var/lib/edgeface-rollouts",
+        },
         "kinds": {
             "type": "array",
             "items": {"enum": ["kit", "config"]},
@@ -35,18 +60,18 @@ FLEET_SETTINGS: dict[str, Any] = {
         },
         "check": {
             **_COMMAND,
-            "description": "what checks a door.toml, whose path is added; edgeface door --check "
-            "--config",
+            "description": "checks a door.toml, whose path takes the place of {file}; edgeface "
+            "door --check, by systemd-run as the door's own user",
         },
-        "agent_check": {
+        "restart_agent": {
             **_COMMAND,
-            "description": "what a new kit's agent must pass; edgeface agent --check; empty: "
-            "nothing",
+            "description": "after a kit; fails where the agent does not come up; systemctl "
+            "restart edgeface-agent.service",
         },
-        "agent_restart": {
+        "restart_self": {
             **_COMMAND,
-            "description": "starts the agent anew after a kit; systemctl --no-block restart "
-            "edgeface-agent.service; empty: nobody does",
+            "description": "after a kit, at last; systemctl --no-block restart "
+            "edgeface-rollouts.service",
         },
         "start_s": {**_SECONDS, "description": "for so long a new door may be unhealthy; 120"},
         "settle_s": {**_SECONDS, "description": "so long it must then be healthy; 20"},
@@ -73,35 +98,43 @@ class FleetSettings:
     slot_root: str = "/"
     stop: tuple[str, ...] = ("systemctl", "stop", "edgeface.service")
     restart: tuple[str, ...] = ("systemctl", "restart", "edgeface.service")
-    check: tuple[str, ...] = ("/usr/local/bin/edgeface", "door", "--check", "--config")
-    agent_check: tuple[str, ...] = ("/usr/local/bin/edgeface", "agent", "--check")
-    agent_restart: tuple[str, ...] = (
+    check: tuple[str, ...] = CHECK
+    restart_agent: tuple[str, ...] = ("systemctl", "restart", "edgeface-agent.service")
+    restart_self: tuple[str, ...] = (
         *("systemctl", "--no-block", "restart"),
-        "edgeface-agent.service",
+        "edgeface-rollouts.service",
     )
     start_s: float = 120.0
     settle_s: float = 20.0
 
     @classmethod
     def from_settings(
-        cls, table: Mapping[str, Any] | None, *, folder: Path, door_config: Path
+        cls, table: Mapping[str, Any], *, base: Path, door_config: Path
     ) -> FleetSettings:
-        """Check the table; nothing is opened. None, no table: this door takes no roll-out.
+        """Check the table; nothing is opened.
 
         Parameters
         ----------
-        folder, door_config
-            As the attributes.
+        base
+            Folder of agent.toml.
 
         Raises
         ------
         SiteError
             Something is unknown or out of range.
         """
-        if table is None:
-            return cls(folder=folder, door_config=door_config, kinds=())
         problem = first_problem(dict(table), FLEET_SETTINGS)
         if problem:
             raise SiteError(f"table [fleet]: {problem}; correct it in agent.toml")
-        lists = {name: tuple(value) for name, value in table.items() if isinstance(value, list)}
-        return cls(folder=folder, door_config=door_config, **{**table, **lists})
+        given = {name: tuple(v) if isinstance(v, list) else v for name, v in table.items()}
+        folder = base / given.pop("folder", FOLDER)
+        return cls(folder=folder, door_config=door_config, **given)
+
+    @property
+    def state(self) -> Path:
+        """File that says how far a step is."""
+        return self.folder / "state.json"
+
+    def check_of(self, file: Path) -> list[str]:
+        """Return the command that checks a door.toml."""
+        return [str(file) if word == "{file}" else word for word in self.check]

@@ -1,4 +1,4 @@
-"""What an agent is doing of a roll-out: a file, so that it goes on after its own end."""
+"""What is being done of a roll-out: a file, so that it goes on after a process's end."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class FleetState:
     tries
         How often the present phase was begun.
     life
-        The agent's process that began the phase "renew".
+        The process that began the phase "renew".
     """
 
     task: Mapping[str, Any]
@@ -84,6 +84,11 @@ class FleetState:
         return {**told, "state": self.phase if self.ended else "working", "text": self.text}
 
 
+def same_step(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two tasks are the same step of the same roll-out."""
+    return all(one[name] == other[name] for name in ("rollout", "action"))
+
+
 def read_state(path: Path) -> FleetState | None:
     """Return the state in a file, or None: there is none, or it is damaged.
 
@@ -97,6 +102,6 @@ def read_state(path: Path) -> FleetState | None:
 
 
 def write_state(path: Path, state: FleetState) -> None:
-    """Write the state; it is on the disk when this returns."""
-    with replacing(path, mode=0o600) as temporary:
+    """Write the state, for the agent to read; it is on the disk when this returns."""
+    with replacing(path, mode=0o644) as temporary:
         temporary.write_text(json.dumps(asdict(state)), encoding="utf-8")

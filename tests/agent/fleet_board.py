@@ -65,9 +65,11 @@ class Board:
         return {
             "slot_tool": [sys.executable, "-I", str(tool.__file__)],
             "slot_root": str(self.root),
-            **{name: [str(self.folder / name)] for name in ("stop", "restart", "check")},
-            "agent_check": [],
-            "agent_restart": [],
+            **{name: [str(self.folder / name)] for name in ("stop", "restart")},
+            "folder": str(self.folder / "fleet"),
+            "check": [str(self.folder / "check"), "{file}"],
+            "restart_agent": [],
+            "restart_self": [],
             "start_s": 1.0,
             "settle_s": 0.2,
             **changes,
@@ -105,7 +107,7 @@ class Board:
         """The agent's part, not begun yet."""
         settings = FleetSettings.from_settings(
             self.settings(**changes),
-            folder=self.folder / "fleet",
+            base=self.folder,
             door_config=door_config or self.folder / "door.toml",
         )
         link = link or SiteLink(url, ca_file=None, token=lambda: "token")
@@ -183,11 +185,11 @@ def finished(fleet: Fleet, task: Mapping[str, Any], *, within_s: float = 60.0) -
     step = {name: task[name] for name in ("rollout", "action")}
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
-        report = fleet.status().get("task")
+        report = fleet.report()
         if report and report["state"] != "working" and step.items() <= report.items():
             return report
         time.sleep(0.01)
-    raise AssertionError(f"not ended: {fleet.status()}")
+    raise AssertionError(f"not ended: {fleet.report()}")
 
 
 def kill(process: BaseProcess) -> None:
@@ -231,7 +233,7 @@ def work(told: dict[str, Any]) -> None:
     board.root = board.folder / "root"
     fleet = board.fleet(told["url"], **told["changes"])
     fleet.start()
-    fleet.take({"task": told["task"]})
+    fleet.ask(told["task"])
     finished(fleet, told["task"])
     fleet.close()
 

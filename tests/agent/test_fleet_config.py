@@ -50,7 +50,7 @@ def take(board: Board, server: FileServer, **changes: object) -> dict:
     fleet = board.fleet(server.url)
     fleet.start()
     try:
-        fleet.take({"task": task})
+        fleet.ask(task)
         return finished(fleet, task)
     finally:
         fleet.close()
@@ -171,14 +171,14 @@ def test_the_real_check_lets_through_what_works_and_refuses_a_camera_that_is_not
     place = make_doorstep(tmp_path / "front", pipeline, grace_hopper_bgr, source='"visit.avi"')
     write_clip(place.parent / "visit.avi", visit(grace_hopper_bgr, frames=3))
     board = Board(tmp_path / "board")
-    check = [sys.executable, "-m", "edgeface", "door", "--check", "--config"]
+    check = [sys.executable, "-m", "edgeface", "door", "--check", "--config", "{file}"]
     before = place.read_bytes()
     for sent, state in ((CHANGE, "done"), ('[camera]\nsource = "gone.avi"\n', "failed")):
         server = serve(sent)
         fleet = board.fleet(server.url, door_config=place, check=check)
         task = server.task("config", rollout=len(sent))
         fleet.start()
-        fleet.take({"task": task})
+        fleet.ask(task)
         report = finished(fleet, task)
         fleet.close()
         assert report["state"] == state, report

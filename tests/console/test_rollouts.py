@@ -47,9 +47,9 @@ class Agent:
         link = self.link()
         while not self._ended.wait(0.1):
             try:
-                self._fleet.take(parse_json(link.get("/door/changes")))
+                self._fleet.ask(parse_json(link.get("/door/changes"))["task"])
                 faults = (self.board.health() or {"faults": {"door": "no answer"}})["faults"]
-                told = {**STATUS, "faults": faults, **self._fleet.status()}
+                told = {**STATUS, "faults": faults, "task": self._fleet.report()}
                 link.post("/door/status", httpx.Request("POST", self._url, json=told).content)
             except EdgeFaceError:
                 continue  # the next turn tries again

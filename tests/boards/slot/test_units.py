@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from boards.slot.slot import SELFTEST_SECONDS
+from boards.slot.slot import SELFTEST_SECONDS, SYSTEM_LINKS
+from edgeface.agent.fleet_settings import DOOR_UNIT, FOLDER
 
 UNITS = ("edgeface-boot.service", "edgeface.service")
 AGENT = "edgeface-agent.service"
+ROLLOUTS = "edgeface-rollouts.service"
 EXPOSURE_LIMIT = 2.0
 """Of 10. What is left: the network, devices, real-time priority and the question for the time."""
 AGENT_EXPOSURE_LIMIT = 1.6
@@ -47,12 +49,12 @@ def analyze(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str
 
 
 def test_systemd_finds_nothing_wrong_with_the_units(units, tmp_path):
-    for name in (*UNITS, AGENT):
+    for name in (*UNITS, AGENT, ROLLOUTS):
         # Programs that only a board has are the one thing that this machine may lack.
         program = r"(?m)^ExecStart=/opt/edgeface/current/bin/edgeface .*$"
         text = re.sub(program, "ExecStart=/bin/true", (units / name).read_text())
         (tmp_path / name).write_text(text)
-    done = analyze(tmp_path, "verify", *(tmp_path / name for name in (*UNITS, AGENT)))
+    done = analyze(tmp_path, "verify", *(tmp_path / name for name in (*UNITS, AGENT, ROLLOUTS)))
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -91,6 +93,19 @@ def test_agent_is_the_door_s_user_in_the_door_s_folder_and_has_no_device(units):
     for setting in ("StateDirectory=", "StateDirectoryMode=", "UMask=", "EnvironmentFile="):
         found = [[line for line in unit if line.startswith(setting)] for unit in (door, agent)]
         assert found[0] == found[1] != []
+
+
+def test_a_configuration_is_checked_as_the_door_runs_it(units):
+    """A check by another user would leave files that the door may not change."""
+    door = (units / UNITS[1]).read_text().splitlines()
+    assert set(DOOR_UNIT) <= set(door)
+    of_keys = [line for line in door if line.startswith(("LoadCredential=", "SetCredential="))]
+    assert set(of_keys) <= set(DOOR_UNIT)
+
+
+def test_roll_outs_are_begun_by_the_owner_alone(units):
+    assert not [link for link in SYSTEM_LINKS if link.endswith(ROLLOUTS)]
+    assert f"StateDirectory={Path(FOLDER).name}" in (units / ROLLOUTS).read_text().splitlines()
 
 
 def test_only_the_token_and_the_log_s_key_must_be_there_for_the_agent_to_start(units):
