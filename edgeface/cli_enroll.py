@@ -99,7 +99,7 @@ def _warnings(
         score = float(embedding @ embeddings[0])
         if score < threshold:
             found.append(f"{photo.path} does not look like {photos[0].path} (cosine {score:.2f})")
-        match = gallery.identify(embedding, threshold=threshold, margin=0.0)
+        match = gallery.identify(embedding, threshold=threshold, margin=0.0, expired=True)
         if match.identity is not None and match.identity != name:
             found.append(
                 f"{photo.path} looks like {match.identity!r}, who is enrolled already "

@@ -80,8 +80,9 @@ def test_identify_prints_names_and_saves_them(edgeface, photos: Path, tmp_path: 
     assert before.shape == after.shape and (before != after).any()
 
 
-def test_enrolling_a_face_under_a_second_name_warns(edgeface, photos: Path) -> None:
-    edgeface("enroll", "Eileen", photos / "collins.png")
+@pytest.mark.parametrize("more", [[], ["--expires", "2020-01-01"]])
+def test_enrolling_a_face_under_a_second_name_warns(edgeface, photos: Path, more: list) -> None:
+    edgeface("enroll", "Eileen", photos / "collins.png", *more)
     report = _json(edgeface("enroll", "Grace", photos / "collins_mirrored.jpg", "--json"))
     assert "looks like 'Eileen'" in report["warnings"][0]
 
