@@ -12,17 +12,9 @@ from edgeface.door import sender_settings
 from edgeface.door.actuator import Actuator
 from edgeface.door.event import Alarm, Decision
 from edgeface.door.sender_message import encoded, message_of
-from edgeface.door.sender_queue import Backoff, DeliveryError, SenderQueue, SenderState
-from edgeface.door.webhook_post import Target, post
-from edgeface.door.webhook_signature import (
-    EVENT_HEADER,
-    SIGNATURE_HEADER,
-    TIMESTAMP_HEADER,
-    Received,
-    WebhookReceiver,
-    signature_of,
-    verify_signature,
-)
+from edgeface.door.sender_queue import Backoff, SenderQueue, SenderState
+from edgeface.door.webhook_post import Target, deliver
+from edgeface.door.webhook_signature import Received, WebhookReceiver, verify_signature
 from edgeface.errors import DoorError
 
 __all__ = ["SETTINGS", "Received", "Webhook", "WebhookReceiver", "verify_signature"]
@@ -52,7 +44,6 @@ SETTINGS = sender_settings.table(
     required=("url", "secret_file"),
 )
 _SHORTEST_SECRET = 16
-_AGAIN = (408, 425, 429)  # and 5xx: the server asks to try later
 
 
 @dataclass(frozen=True)
@@ -167,17 +158,5 @@ class Webhook(Actuator):
         self._queue.close()
 
     def _send(self, message: _Post) -> None:
-        timestamp = str(int(self._wall_clock()))  # of this try: a late one is not a replay
-        headers = {
-            "Content-Type": "application/json",
-            EVENT_HEADER: message.event_id,
-            TIMESTAMP_HEADER: timestamp,
-            SIGNATURE_HEADER: signature_of(message.body, timestamp=timestamp, secret=self._secret),
-        }
-        status = post(self._target, message.body, headers=headers)
-        if 200 <= status < 300:
-            return
-        if status in _AGAIN or status >= 500:
-            raise DeliveryError(f"the server answered {status}", again=True)
-        hint = "; redirects are not followed" if 300 <= status < 400 else ""
-        raise DeliveryError(f"the server refused an event with {status}{hint}", again=False)
+        now = self._wall_clock()
+        deliver(self._target, message.body, event_id=message.event_id, secret=self._secret, now=now)

@@ -6,6 +6,7 @@ import http.client
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,15 @@ from urllib.parse import urlsplit
 from edgeface.door.sender_queue import DeliveryError
 from edgeface.door.sender_settings import require_host
 from edgeface.door.sender_tls import tls_context
+from edgeface.door.webhook_signature import (
+    EVENT_HEADER,
+    SIGNATURE_HEADER,
+    TIMESTAMP_HEADER,
+    signature_of,
+)
 from edgeface.errors import DoorError
+
+_AGAIN = (408, 425, 429)  # and 5xx: the server asks to try later
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,41 @@ def post(target: Target, body: bytes, *, headers: Mapping[str, str]) -> int:
                 return connection.getresponse().status
         except (OSError, http.client.HTTPException) as error:
             raise DeliveryError(reason_of(error, target), again=True) from error
+
+
+def deliver(
+    target: Target, body: bytes, *, event_id: str, secret: bytes, now: float | None = None
+) -> None:
+    """Send one event, signed, and return when the server has taken it.
+
+    Parameters
+    ----------
+    event_id
+        The same when one is sent again.
+    secret
+        Signs it.
+    now
+        Seconds since 1970 of this try: a late one is not a replay. None: now.
+
+    Raises
+    ------
+    DeliveryError
+        The server did not take it; whether trying again may help.
+    """
+    timestamp = str(int(time.time() if now is None else now))
+    headers = {
+        "Content-Type": "application/json",
+        EVENT_HEADER: event_id,
+        TIMESTAMP_HEADER: timestamp,
+        SIGNATURE_HEADER: signature_of(body, timestamp=timestamp, secret=secret),
+    }
+    status = post(target, body, headers=headers)
+    if 200 <= status < 300:
+        return
+    if status in _AGAIN or status >= 500:
+        raise DeliveryError(f"the server answered {status}", again=True)
+    hint = "; redirects are not followed" if 300 <= status < 400 else ""
+    raise DeliveryError(f"the server refused an event with {status}{hint}", again=False)
 
 
 def connection_to(target: Target) -> http.client.HTTPConnection:

@@ -16,6 +16,7 @@ from edgeface.errors import BoardError, SiteError
 from edgeface.schema import first_problem
 from edgeface.secret_file import read_secret, secret_path
 from edgeface.site.collector import SETTINGS as MQTT_SETTINGS
+from edgeface.site.site_webhook import SETTINGS as WEBHOOK_SETTINGS
 from edgeface.toml import read_toml
 
 
@@ -60,18 +61,6 @@ _SERVER = _table(
         "key": _text("PEM file of its key, mode 0600, or credential:NAME"),
     }
 )
-_WEBHOOK = _table(
-    {
-        "url": _text("where to POST each event to, https://", pattern="https?://[!-~]{1,2000}"),
-        "secret_file": _text("file with the secret that signs, at least 16 bytes"),
-        "ca_file": _text("PEM file of who may sign the receiver; the system's"),
-        "allow_plain_http": {
-            "type": "boolean",
-            "description": "whether http:// will do: signed, but everybody on the way reads; false",
-        },
-    },
-    required=("url", "secret_file"),
-)
 SCHEMA: dict[str, Any] = _table(
     {
         "name": _text("the site's name", pattern=r"[A-Za-z0-9_-]{1,64}"),
@@ -81,7 +70,7 @@ SCHEMA: dict[str, Any] = _table(
         "bundle": BUNDLE_SETTINGS,
         "audit": AUDIT_SETTINGS,
         "mqtt": MQTT_SETTINGS,
-        "webhook": _WEBHOOK,
+        "webhook": WEBHOOK_SETTINGS,
         "rollouts": _table({"folder": _text("folder of what is rolled out; rollouts")}),
     },
     required=("name", "key", "database", "audit"),

@@ -8,9 +8,12 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 import edgeface
 from edgeface.configured import open_bundle
 from edgeface.door.audit import AuditKey, AuditSettings, Build
+from edgeface.door.webhook_post import Target
 from edgeface.errors import AuditError, SiteError
 from edgeface.pipeline import Pipeline
 from edgeface.site.acts import Acts
@@ -25,6 +28,7 @@ from edgeface.site.retention import BY, Gone, Retention
 from edgeface.site.rollout import Rollouts
 from edgeface.site.rules import SiteRules
 from edgeface.site.session import Sessions
+from edgeface.site.site_webhook import SiteWebhook
 from edgeface.site.token import Tokens
 from edgeface.site.users import Users
 from edgeface.site.users_guess import Guesses
@@ -81,6 +85,7 @@ class Site:
         self.retention = Retention(database, forget_events=self.events.forget)
         self.watch = opened.enter_context(Watch(database))
         self._collector = opened.enter_context(self._collect())
+        self._webhook = opened.enter_context(self._tell())
         self._ended = threading.Event()
         self._retained_at = time.monotonic()
         self._chores_fault: str | None = None
@@ -95,10 +100,25 @@ class Site:
             return nullcontext()
         return Collector.from_settings(table, base=self.config.base, events=self.events)
 
+    def _tell(self) -> AbstractContextManager[SiteWebhook | None]:
+        table, config = self.config.table("webhook"), self.config
+        if not table:
+            return nullcontext()
+        target = Target.of(
+            table["url"],
+            ca_file=config.file(table["ca_file"]) if "ca_file" in table else None,
+            allow_plain_http=table.get("allow_plain_http", False),
+        )
+        secret = config.secret(table["secret_file"]).strip()
+        return SiteWebhook(
+            self.database, self.events, self.watch, url=table["url"], target=target, secret=secret
+        )
+
     def health(self) -> dict[str, Any]:
         """Return how the site is; ``faults`` is empty when all is well."""
         bundle = self.pipeline.bundle
-        problems = (self._chores_fault, self._collector and self._collector.problem())
+        parts = [part for part in (self._collector, self._webhook) if part]
+        problems = (self._chores_fault, *(part.problem() for part in parts))
         return {
             "edgeface": edgeface.__version__,
             "bundle": f"{bundle.name} {bundle.version}",
@@ -128,7 +148,7 @@ class Site:
             try:
                 self._do_chores()
                 self._chores_fault = None
-            except (SiteError, AuditError) as error:  # the next turn tries anew
+            except (SiteError, AuditError, psycopg.Error) as error:  # the next turn tries anew
                 self._chores_fault = str(error)
 
     def _do_chores(self) -> None:
