@@ -99,7 +99,7 @@ class Watch:
                     self._conninfo, autocommit=True, connect_timeout=10, **_KEEPALIVE
                 ) as connection:
                     self._follow(connection)
-            except psycopg.OperationalError:
+            except psycopg.Error:
                 self._listening.clear()
                 self._ending.wait(_AGAIN_S)
 
