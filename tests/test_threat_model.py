@@ -12,12 +12,13 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "SECURITY.md").read_text("utf-8")
 NODE = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
-MODEL = TEXT.split("## The door")[1].split("### What is not protected against")[0]
+DOOR = TEXT.split("## The door")[1].split("### What is not protected against")[0]
+SITE = TEXT.split("## The site")[1].split("## The rest")[0]
 
 
 def rows() -> list[str]:
     """Lines of the tables that say what an attacker does."""
-    tables = MODEL.split("### ")[1:]
+    tables = [*DOOR.split("### ")[1:], *SITE.split("### ")[1:]]
     lines = [line for table in tables for line in table.splitlines() if line.startswith("| ")]
     return [line for line in lines if not line.startswith("| he |")]
 
@@ -30,8 +31,10 @@ def functions_in(file: str) -> frozenset[str]:
 
 
 def test_there_is_a_table_for_each_attacker():
-    attackers = re.findall(r"(?m)^\| (visitor|neighbour|thief|operator|supplier) \|", MODEL)
-    assert [name.capitalize() for name in attackers] == re.findall(r"(?m)^### (\w+)$", MODEL)
+    attackers = re.findall(r"(?m)^\| (visitor|neighbour|thief|operator|supplier) \|", DOOR)
+    assert [name.capitalize() for name in attackers] == re.findall(r"(?m)^### (\w+)$", DOOR)
+    attackers = re.findall(r"\*\*([\w ]+)\*\*", SITE.split("###")[0])
+    assert [name.capitalize() for name in attackers] == re.findall(r"(?m)^### (.+)$", SITE)
 
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.split("|")[1].strip()[:60])
