@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import ssl
 from typing import Any
 
@@ -49,7 +50,10 @@ def make_server(site: Site) -> uvicorn.Server:
 
 
 def serve(site: Site) -> None:
-    """Serve until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM; in the main thread."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn ends on them, and then raises them again: the site is still to be closed.
+        signal.signal(number, lambda *_: None)
     make_server(site).run()
 
 
