@@ -20,6 +20,8 @@ from edgeface.site.session import Session
 from edgeface.site.site import Site
 
 CSRF_HEADER = "X-CSRF-Token"
+UNATTENDED_HEADER = "X-Edgeface-Unattended"
+"""Of requests that a page sends by itself: they keep no session alive."""
 _READS = ("GET", "HEAD")
 
 
@@ -153,7 +155,8 @@ def _by_token(site: Site, access: Access, text: str) -> Who:
 
 def _session(site: Site, request: Request) -> tuple[Session, str] | None:
     cookie = request.cookies.get(cookie_name(request))
-    session = site.sessions.get(cookie) if cookie else None
+    attended = UNATTENDED_HEADER not in request.headers
+    session = site.sessions.get(cookie, touch=attended) if cookie else None
     return (session, cookie) if session and cookie else None
 
 

@@ -27,6 +27,8 @@ _FLAGS = (
 _HERE = "document.querySelector('dialog[open]') || document.querySelector('main')"
 _PROBLEMS = Path(__file__).with_name("accessible.js")
 _PATIENCE_S = 10.0
+_TRIES = 5
+_CUT_OFF = "net::ERR_NETWORK_CHANGED"
 _TALLEST_PX = 4000
 
 
@@ -35,6 +37,7 @@ class Browser:
 
     def __init__(self, driver: Chrome, url: str) -> None:
         self.driver, self.url = driver, url
+        self._log: list[str] = []
 
     def resize(self, size: tuple[int, int]) -> None:
         """Have a window of so many CSS pixels."""
@@ -43,11 +46,15 @@ class Browser:
 
     def open(self, path: str) -> None:
         """Open a page and wait until nothing on it is being fetched."""
-        self.driver.get(self.url + path)
+        for _ in range(_TRIES):
+            self.driver.get(self.url + path)
+            if not self._is_cut_off():
+                break
         self.settle()
 
     def log_in(self, right: Mapping[str, str], *, at: str = "/login") -> None:
-        """Log in by hand, with what `Served.login` gives."""
+        """Log in by hand, with what `Served.login` gives; whoever was logged in is no more."""
+        self.driver.delete_all_cookies()
         self.open(at)
         self.fill(Name=right["name"], Password=right["password"])
         self.write("Code of your authenticator app", right["code"])
@@ -137,7 +144,18 @@ class Browser:
 
     def complaints(self) -> list[str]:
         """What the browser's log holds since the last look."""
-        return [entry["message"] for entry in self.driver.get_log("browser")]
+        self._is_cut_off()
+        found, self._log = self._log, []
+        return found
+
+    def _is_cut_off(self) -> bool:
+        """Whether another process of this machine made a network interface meanwhile.
+
+        Chromium gives every request up then; none of its flags keeps it from that.
+        """
+        found = [entry["message"] for entry in self.driver.get_log("browser")]
+        self._log += [message for message in found if _CUT_OFF not in message]
+        return any(_CUT_OFF in message for message in found)
 
     def requests(self) -> list[str]:
         """Every address that was asked for since the last look."""

@@ -49,7 +49,6 @@ def furnished(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture(scope="session")
 def browser(furnished: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A browser at the furnished site, in which an owner is logged in."""
+    """A browser at the furnished site; each test logs in."""
     with browse(furnished.url, folder=tmp_path_factory.mktemp("chromium")) as found:
-        found.log_in(furnished.login("owner"))
         yield found

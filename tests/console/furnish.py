@@ -43,6 +43,7 @@ def furnish(site: Site, folder: Path) -> None:
         _visits(site, folder / door, door, uids, skip=number)
     site.doors.add("roof", groups=["staff"], by=BY)
     site.people.erase(_enrol(site, "Somebody Else", {"groups": ["night"]}), by=BY)
+    _rollouts(site, folder)
     site.tokens.add("attendance report", scopes=["events:read", "people:read"], by=BY)
 
 
@@ -53,6 +54,16 @@ def _enrol(site: Site, name: str, changes: dict) -> str:
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     consent = {"consent_at": "2026-09-01"}
     return site.people.enrol(name, rows, by=BY, changes={**consent, **changes}).uid
+
+
+def _rollouts(site: Site, folder: Path) -> None:
+    """One that stopped at its first door, and one at work."""
+    (folder / "door.toml").write_text("[decision]\npulse_s = 4\n")
+    for state in ("failed", "working"):
+        rollout = site.rollouts.create("config", folder / "door.toml", doors=[*DOORS], by=BY)
+        site.rollouts.report("goods-in", STATUS)
+        task = {"rollout": rollout.head.id, "action": "take", "state": state, "text": "a test"}
+        site.rollouts.report("goods-in", {**STATUS, "task": task})
 
 
 def _visits(site: Site, folder: Path, door: str, uids: dict[str, str], *, skip: int) -> None:

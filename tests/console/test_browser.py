@@ -16,7 +16,7 @@ import pytest
 from edgeface.door.audit_entry import decode
 from edgeface.door.event import Moment
 from edgeface.site.wire import LOOK_HEADER
-from tests.console.browser import Browser, browse
+from tests.console.browser import Browser
 from tests.console.serving import PASSWORD, Served
 from tests.door.audit_logs import KEY, lines, open_log, opening
 
@@ -136,6 +136,7 @@ def test_a_day_at_the_console(
     browser: Browser, furnished: Served, shots: list[Path], tmp_path: Path
 ) -> None:
     served = furnished
+    browser.log_in(served.login("owner"))
     door = served.door("lobby", "guests")
     make_schedule(browser)
     uid = enrol(browser, shots)
@@ -155,6 +156,7 @@ def test_a_day_at_the_console(
 
 
 def test_new_user_is_shown_a_code_to_scan(browser: Browser, furnished: Served) -> None:
+    browser.log_in(furnished.login("owner"))
     browser.open("/users")
     browser.click("Add a user")
     browser.fill(Name="ben", First_password=PASSWORD)
@@ -170,7 +172,10 @@ def test_new_user_is_shown_a_code_to_scan(browser: Browser, furnished: Served) -
     assert browser.complaints() == []
 
 
-def test_photos_come_from_the_camera_of_this_device_too(browser: Browser) -> None:
+def test_photos_come_from_the_camera_of_this_device_too(
+    browser: Browser, furnished: Served
+) -> None:
+    browser.log_in(furnished.login("operator"))
     browser.open("/enrol")
     browser.click("Use the camera")
     browser.wait_for("Take a photo")
@@ -183,10 +188,36 @@ def test_photos_come_from_the_camera_of_this_device_too(browser: Browser) -> Non
 
 
 def test_link_from_elsewhere_leads_nowhere_else_after_login(
-    furnished: Served, tmp_path: Path
+    browser: Browser, furnished: Served
 ) -> None:
-    with browse(furnished.url, folder=tmp_path) as browser:
-        browser.open("/people")
-        browser.wait(lambda: "/login?to=%2Fpeople" in browser.driver.current_url, "the login")
-        browser.log_in(furnished.login("owner"), at="/login?to=https%3A%2F%2Fexample.org%2F")
-        browser.log_in(furnished.login("owner"), at="/login?to=%2F%2Fexample.org%2F")
+    for to in ("https%3A%2F%2Fexample.org%2F", "%2F%2Fexample.org%2F"):
+        browser.log_in(furnished.login("owner"), at=f"/login?to={to}")  # waits for the first page
+
+
+def test_name_is_a_text_whatever_it_holds(browser: Browser, furnished: Served) -> None:
+    name = "<img src=x onerror=document.title='taken'>"
+    people = furnished.site.people
+    own = people.enrol(name, np.eye(1, people.dim, dtype=np.float32), by="user:owner")
+    browser.log_in(furnished.login("operator"))
+    for page in ("/people", f"/people/{own.uid}"):
+        browser.open(page)
+        browser.wait_for(name)
+        assert "taken" not in browser.driver.title.replace(name, "")
+        assert browser.driver.find_elements("css selector", "main img") == []
+    people.erase(own.uid, by="user:owner")
+    assert browser.complaints() == []
+
+
+def test_page_asks_for_a_login_when_the_session_is_over(
+    browser: Browser, furnished: Served
+) -> None:
+    browser.log_in(furnished.login("operator"))
+    browser.open("/schedules")
+    with furnished.site.database.transaction() as connection:
+        connection.execute("UPDATE site_session SET seen_at = now() - interval '16 minutes'")
+    browser.click("New group")
+    browser.fill(Name="late")
+    browser.click("Save")
+    browser.wait(lambda: "/login?to=%2Fschedules" in browser.driver.current_url, "the login")
+    assert "late" not in furnished.site.rules.groups()
+    browser.complaints()  # the browser notes the refusal

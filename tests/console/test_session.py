@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from edgeface.console.security import UNATTENDED_HEADER
 from tests.console.serving import PASSWORD, Served
 
 
@@ -168,3 +169,19 @@ def test_owner_adds_users_and_tokens_which_are_shown_once(served: Served, owner:
 
 def _own(served: Served, csrf: str) -> dict[str, str]:
     return {"Origin": served.url, "X-CSRF-Token": csrf}
+
+
+def test_page_that_is_left_open_keeps_no_session_alive(served: Served):
+    client, _ = logged_in(served)
+
+    def seen_minutes_ago() -> float:
+        query = "SELECT extract(epoch FROM now() - max(seen_at)) / 60 FROM site_session"
+        with served.site.database.transaction() as connection:
+            return float(connection.execute(query).fetchone()[0])
+
+    with served.site.database.transaction() as connection:
+        connection.execute("UPDATE site_session SET seen_at = now() - interval '14 minutes'")
+    assert client.get("/session", headers={UNATTENDED_HEADER: "1"}).status_code == 200
+    assert seen_minutes_ago() > 13
+    assert client.get("/session").status_code == 200
+    assert seen_minutes_ago() < 1

@@ -38,8 +38,9 @@ async function request(method, path, options) {
   return answer.status === 204 ? null : answer.json();
 }
 
-async function ask(method, path, { json, form, version, signal }) {
+async function ask(method, path, { json, form, version, signal, byItself = false }) {
   const headers = method === "GET" ? {} : { "X-CSRF-Token": csrf };
+  if (byItself) headers["X-Edgeface-Unattended"] = "1"; // a page that is left open keeps no session alive
   if (json !== undefined) headers["Content-Type"] = "application/json";
   if (version !== null && version !== undefined) headers["If-Match"] = `"${version}"`;
   const body = form || (json === undefined ? undefined : JSON.stringify(json));

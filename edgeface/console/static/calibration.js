@@ -89,9 +89,16 @@ function chart(found) {
     { name: "At the doors: not recognised", kind: "refused", counts: sum(REFUSED) },
   ].filter((row) => row.counts.some(Boolean));
   const holder = el("div");
-  found.chosen = (cosine) => holder.replaceChildren(histograms({ rows, edges, width: holder.clientWidth,
-    limits: [{ at: found.now.cosine, kind: "limit-before" }, { at: cosine, kind: "limit", text: cosine.toFixed(2) }],
-    label: `How alike photos are: of different people and of the same person, with the threshold at ${cosine.toFixed(2)}` }));
+  let chosen = found.now.cosine;
+  const again = () => holder.replaceChildren(histograms({ rows, edges, width: holder.clientWidth,
+    limits: [{ at: found.now.cosine, kind: "limit-before" }, { at: chosen, kind: "limit", text: chosen.toFixed(2) }],
+    label: `How alike photos are: of different people and of the same person, with the threshold at ${chosen.toFixed(2)}` }));
+  found.chosen = (cosine) => { chosen = cosine; again(); };
+  let width = 0;
+  new ResizeObserver(() => {
+    if (holder.clientWidth !== width) again();
+    width = holder.clientWidth;
+  }).observe(holder);
   return el("section.card", { "aria-labelledby": "scores-title" }, el("h2", { id: "scores-title" }, "How alike photos are here"), holder,
     el("p.hint", {}, "The line is the threshold chosen above, the dashed one that of now. Whose faces those at the doors were, nobody knows: they are shown, and not reckoned with."));
 }

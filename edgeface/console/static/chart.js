@@ -2,20 +2,20 @@
 
 import { svg } from "./dom.js";
 
-const WIDEST = 900, NARROWEST = 280, LEFT = 12, RIGHT = 12, HIGH = 96, FOOT = 22, GAP = 26;
+const WIDEST = 900, NARROWEST = 280, LEFT = 12, RIGHT = 12, HIGH = 96, HEAD = 16, FOOT = 22, GAP = 26;
 
 // rows: [{name, kind, counts}]; edges: one more than counts; limits: [{at, kind, text}]; width: CSS pixels there are.
 export function histograms({ rows, edges, limits, label, width }) {
   const wide = Math.min(Math.max(width, NARROWEST), WIDEST);
   const [low, high] = [edges[0], edges[edges.length - 1]];
   const column = (value) => LEFT + ((value - low) / (high - low)) * (wide - LEFT - RIGHT);
-  const tall = rows.length * (HIGH + GAP) + FOOT;
+  const tall = HEAD + rows.length * (HIGH + GAP) + FOOT;
   return svg("svg.chart", { viewBox: `0 0 ${wide} ${tall}`, role: "img", "aria-label": label },
     ticks(low, high).map((value) => [
       svg("line.rule", { x1: column(value), x2: column(value), y1: 0, y2: tall - FOOT }),
       svg("text", { x: column(value), y: tall - 6, "text-anchor": "middle" }, value.toFixed(1)),
     ]),
-    rows.map((row, index) => bars(row, edges, column, index * (HIGH + GAP) + GAP)),
+    rows.map((row, index) => bars(row, edges, column, HEAD + index * (HIGH + GAP) + GAP)),
     limits.map(({ at, kind, text }) => [
       svg(`line.${kind}`, { x1: column(at), x2: column(at), y1: 0, y2: tall - FOOT }),
       text ? svg("text.limit-text", { x: column(at) + (at > (low + high) / 2 ? -6 : 6), y: 12, "text-anchor": at > (low + high) / 2 ? "end" : "start" }, text) : null,

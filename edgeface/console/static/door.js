@@ -14,8 +14,8 @@ const name = decodeURIComponent(location.pathname.split("/")[2]);
 const path = `/${address("doors", name)}`;
 let watching = null;
 
-async function find() {
-  const found = (await get("/doors")).find((door) => door.name === name);
+async function find(byItself = false) {
+  const found = (await get("/doors", { byItself })).find((door) => door.name === name);
   if (!found) throw Object.assign(new Error(`There is no door ${name}.`), { expected: true });
   return found;
 }
@@ -142,7 +142,7 @@ begin(async (session) => {
     }));
   }
   await fill(byId("facts"), find, drawFacts);
-  setInterval(() => document.hidden || fill(byId("facts"), find, drawFacts), 10_000);
+  setInterval(() => document.hidden || fill(byId("facts"), () => find(true), drawFacts), 10_000);
   const arrived = await showLatest(byId("events"), { door: name });
   followEvents(arrived);
 });

@@ -36,8 +36,8 @@ function draw(doors, session) {
   return el("div.cards", {}, doors.map((door) => card(door, session)));
 }
 
-async function load() {
-  const doors = await get(`/doors${query({ since: today().toISOString() })}`);
+async function load(byItself) {
+  const doors = await get(`/doors${query({ since: today().toISOString() })}`, { byItself });
   const missing = doors.filter((door) => !last.has(door.name));
   await Promise.all(missing.map(async (door) => {
     const found = await findEvents({ door: door.name, limit: 20 });
@@ -65,11 +65,11 @@ let refresh = () => {};
 
 begin(async (session) => {
   const region = byId("doors");
-  refresh = () => fill(region, load, (doors) => draw(doors, session));
+  refresh = (byItself = false) => fill(region, () => load(byItself), (doors) => draw(doors, session));
   await refresh();
   const quietly = async () => {
     if (document.hidden || region.contains(document.activeElement)) return;
-    await refresh();
+    await refresh(true);
   };
   setInterval(quietly, EVERY_MS);
   const latest = byId("latest");

@@ -6,7 +6,7 @@ import { named } from "./names.js";
 import { when } from "./time.js";
 import { capital, isShown, REASONS, sentence } from "./words.js";
 
-const NEWEST = 200;
+const NEWEST = 200, AGAIN_MS = 5000;
 
 export function eventItem(event, { isNew = false } = {}) {
   const told = sentence(event);
@@ -63,11 +63,17 @@ export function addEvent(region, event, { most = NEWEST } = {}) {
   while (list.children.length > most) list.lastElementChild.remove();
 }
 
-// Call `arrived` with every new event; `state` with "live" or "away". The browser connects anew.
+// Call `arrived` with every new event; `state` with "live" or "away". The browser connects anew, unless it was refused:
+// then the session is over, which asking for it finds out, or the server is busy.
 export function followEvents(arrived, state = () => {}) {
   const source = new EventSource("/api/v1/events/stream");
   source.addEventListener("open", () => state("live"));
-  source.addEventListener("error", () => state("away"));
+  source.addEventListener("error", async () => {
+    state("away");
+    if (source.readyState !== EventSource.CLOSED) return;
+    await get("/session", { byItself: true }).catch(() => null);
+    setTimeout(() => followEvents(arrived, state), AGAIN_MS);
+  });
   source.addEventListener("event", async (message) => {
     const [event] = await named([JSON.parse(message.data)]);
     arrived(event);

@@ -40,10 +40,10 @@ function drawServer(found) {
 }
 
 begin(async () => {
-  const refresh = () => Promise.all([
-    fill(byId("doors"), () => get(`/doors${query({ since: today().toISOString() })}`), drawDoors),
-    fill(byId("server"), () => get("/health"), drawServer),
+  const refresh = (byItself = false) => Promise.all([
+    fill(byId("doors"), () => get(`/doors${query({ since: today().toISOString() })}`, { byItself }), drawDoors),
+    fill(byId("server"), () => get("/health", { byItself }), drawServer),
   ]);
   await refresh();
-  setInterval(() => document.hidden || byId("doors").contains(document.activeElement) || refresh(), EVERY_MS);
+  setInterval(() => document.hidden || byId("doors").contains(document.activeElement) || refresh(true), EVERY_MS);
 });

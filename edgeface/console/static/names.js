@@ -18,7 +18,7 @@ export async function named(events) {
 function nameOf(uid) {
   if (!allowed) return null;
   if (!known.has(uid)) {
-    known.set(uid, get(`/people/${uid}`).then((person) => person.name, () => null)); // erased since
+    known.set(uid, get(`/people/${uid}`, { byItself: true }).then((person) => person.name, () => null)); // erased since
   }
   return known.get(uid);
 }

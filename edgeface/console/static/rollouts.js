@@ -50,7 +50,7 @@ function draw(rollouts, session) {
   return el("div.stack", {}, rollouts.map((rollout) => card(rollout, session)));
 }
 
-const refresh = (session) => fill(byId("rollouts"), () => get("/rollouts"), (rollouts) => draw(rollouts, session));
+const refresh = (session, byItself = false) => fill(byId("rollouts"), () => get("/rollouts", { byItself }), (rollouts) => draw(rollouts, session));
 
 async function create(session) {
   const doors = (await get("/doors")).map((door) => door.name);
@@ -76,6 +76,6 @@ async function create(session) {
 begin(async (session) => {
   await refresh(session);
   const region = byId("rollouts");
-  setInterval(() => document.hidden || region.contains(document.activeElement) || region.querySelector("details[open]") || refresh(session), EVERY_MS);
+  setInterval(() => document.hidden || region.contains(document.activeElement) || region.querySelector("details[open]") || refresh(session, true), EVERY_MS);
   byId("new")?.addEventListener("click", () => act(byId("new"), byId("said"), () => create(session)));
 });
