@@ -146,7 +146,7 @@ class Days:
         for door in self.site.doors:
             door.tell(pass_s=24 * HOUR_S)
             door.way.mend()
-        wait_until(self.converged)
+        wait_until(self.converged, told=self)
 
     def edit(self) -> None:
         known = sorted(self.enrolled - self.erased)
@@ -198,11 +198,16 @@ class Days:
 
     def converged(self) -> bool:
         people = self.site.people()
+        blocked = {name for name in people if people[name][1]}
         return (
             set(people) == self.enrolled - self.erased
-            and {name for name in people if people[name][1]} == self.blocked - self.erased
+            and blocked == self.blocked - self.erased
             and self.site.in_step()
         )
+
+    def __str__(self) -> str:
+        wanted = sorted(self.enrolled - self.erased), sorted(self.blocked - self.erased)
+        return f"expected {wanted}; {self.site}"
 
 
 @pytest.mark.site_days

@@ -87,6 +87,10 @@ class RunningDoor:
     def reasons(self, frames: int = 14) -> list[str]:
         return [decided["reason"] for decided in self.visit(frames)]
 
+    def agent_log(self) -> str:
+        """The last that the agent wrote to its standard error."""
+        return (self.folder.folder / "agent.log").read_text()[-500:]
+
     def last_line(self) -> int:
         """The number of the last line of the door's log."""
         files = sorted((self.folder.folder / "audit").glob("*.jsonl"))
@@ -133,6 +137,11 @@ class World:
     def in_step(self) -> bool:
         """Whether every door's gallery is what the site has."""
         return all(_held(door) == self.people() for door in self.doors)
+
+    def __str__(self) -> str:
+        doors = {door.name: (_held(door), door.agent_log()) for door in self.doors}
+        status = {entry.name: entry.status for entry in self.site.doors.all()}
+        return f"site {self.people()}, doors {doors}, told {status}"
 
     def all_logged(self) -> bool:
         """Whether the site has every line of every door's log."""
@@ -217,7 +226,7 @@ def _held(door: RunningDoor) -> dict[str, tuple]:
         }
 
 
-def wait_until(holds: Callable[[], bool], *, within_s: float = 60.0) -> None:
+def wait_until(holds: Callable[[], bool], *, within_s: float = 60.0, told: object = "") -> None:
     """Wait until something holds, whether the site answers now or not; fail if it never does."""
     deadline = time.monotonic() + within_s
     while True:
@@ -226,7 +235,7 @@ def wait_until(holds: Callable[[], bool], *, within_s: float = 60.0) -> None:
                 return
         except SiteUnavailableError:  # the pool finds out that the database was away
             pass
-        assert time.monotonic() < deadline, "it never came true"
+        assert time.monotonic() < deadline, f"it never came true: {told}"
         time.sleep(0.2)
 
 
