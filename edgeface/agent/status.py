@@ -86,7 +86,7 @@ class DoorStatus:
             Other fields of the status.
         """
         door, said = self._door()
-        version = door.get("rules", rules)
+        version, clock = door.get("rules", rules), door.get("clock")
         status = {
             "edgeface": edgeface.__version__,
             "bundle": f"{self._bundle.name} {self._bundle.version}"[:_TEXT_LIMIT],
@@ -94,7 +94,7 @@ class DoorStatus:
             "config": config,
             "rules": version if version is None or isinstance(version, int) else rules,
             "people": people,
-            "clock": self._clock.quality(),
+            "clock": clock if isinstance(clock, str) else self._clock.quality(),
             "faults": {**_texts(door.get("faults")), **said, **faults},
             "temperature_c": self._temperature(),
             **{name: door[name] for name in _FIGURES if name in door and _is_figure(door[name])},
