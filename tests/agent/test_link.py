@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 import threading
 import time
@@ -135,7 +136,8 @@ def test_answer_that_never_ends_is_cut_off_in_time(server, link):
 
 def test_answer_that_is_cut_off_is_no_answer(server, link):
     server.answer = lambda handler: (
-        handler.reply(200, b"{}", Content_Length="50") or (handler.connection.close())
+        handler.reply(200, b"{}", Content_Length="50")
+        or handler.connection.shutdown(socket.SHUT_RDWR)
     )
     with pytest.raises(SiteUnavailableError):
         link.get("/x")
