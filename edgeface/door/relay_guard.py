@@ -172,7 +172,8 @@ def _request(settings: dict[str, Any], value: Any) -> Any:
 
 def main(settings: dict[str, Any]) -> int:
     """Hold the lines of ``settings`` until standard input ends; return the exit status."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for number in (signal.SIGTERM, signal.SIGABRT, signal.SIGHUP):  # systemd's; its watchdog's
+        signal.signal(number, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends us
     os.set_blocking(1, False)  # a parent that reads nothing holds up nothing
     real_time = _take_priority()

@@ -219,9 +219,13 @@ def test_door_closed_while_its_guard_hangs_in_a_pulse_is_locked(
     assert last(chip, PIN).level == 0
 
 
-def test_guard_locks_when_it_is_terminated(chip: FakeChip, doors: Doors) -> None:
-    os.kill(doors().tell(open=9)["pid"], signal.SIGTERM)
-    assert eventually(lambda: last(chip, PIN).level == 0)
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGABRT, signal.SIGHUP])
+def test_guard_locks_before_it_is_terminated(chip: FakeChip, doors: Doors, how: int) -> None:
+    """As by systemd, whose watchdog ends a hung door and its guard by SIGABRT."""
+    guard = doors().tell(open=9)["pid"]
+    os.kill(guard, how)
+    locked = (guard, 0)
+    assert eventually(lambda: locked in [(c.process, c.level) for c in chip.changes(PIN)[1:]])
 
 
 def test_line_that_cannot_be_driven_is_an_error_until_it_can(chip: FakeChip, doors: Doors) -> None:
