@@ -11,9 +11,10 @@ from typing import Any
 from edgeface.door.audit_entry import SIGNED_KINDS, decode, plain
 from edgeface.errors import AuditError
 
-NOTICES = ("chain_broken", "collision", "gap", "key", "new_log", "unreadable")
+NOTICES = ("chain_broken", "collision", "gap", "key", "new_log", "rollout", "unreadable")
 """Kinds of events that the site itself makes: of what it noticed in what a door sent. "collision":
-an edit at the door that others contradicted, or that was refused; it says nothing of the log."""
+an edit at the door that others contradicted, or that was refused; "rollout": one that failed at the
+door. These two say nothing of the log."""
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
-from datetime import datetime, timezone
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -28,7 +28,22 @@ if TYPE_CHECKING:
 
 _DOOR = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SHOWN = 50
+_DAY = timedelta(days=1)
 _LONGEST_S = 30 * 86400.0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A door at which a roll-out failed, and why."""
+
+    rollout: int
+    door: str
+    text: str
+
+    @property
+    def mark(self) -> str:
+        """The same for the same failure."""
+        return f"rollout {self.rollout} {self.door}"
 
 
 class Rollouts:
@@ -114,6 +129,16 @@ class Rollouts:
             )
             heads = rows.read_heads(connection, where, list(OPEN))
             return tuple(rows.read(connection, head) for head in heads)
+
+    def failures(self) -> tuple[Failure, ...]:
+        """Return the doors at which a roll-out failed of late; the same again for a day."""
+        with self._changing() as (connection, now):
+            self._expire(connection, now)
+            query = (
+                "SELECT rollout, door, text FROM rollout_door "
+                "WHERE state = 'failed' AND began_at > %s ORDER BY rollout"
+            )
+            return tuple(Failure(*row) for row in connection.execute(query, (now - _DAY,)))
 
     def overview(self) -> list[dict[str, Any]]:
         """Return `all` as JSON has it."""

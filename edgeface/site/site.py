@@ -23,6 +23,7 @@ from edgeface.site.config import SiteConfig
 from edgeface.site.database import Database
 from edgeface.site.doors import Doors
 from edgeface.site.events import Events
+from edgeface.site.events_arrival import Notice
 from edgeface.site.people import People
 from edgeface.site.retention import BY, Gone, Retention
 from edgeface.site.rollout import Rollouts
@@ -154,6 +155,8 @@ class Site:
     def _do_chores(self) -> None:
         self.acts.take_over(self.database)
         self.acts.tick()
+        for failure in self.rollouts.failures():
+            self.events.notice(Notice(failure.door, "rollout", failure.text, failure.mark))
         if time.monotonic() - self._retained_at >= _RETENTION_S:
             self._retained_at = time.monotonic()
             self._retain()

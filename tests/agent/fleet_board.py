@@ -40,19 +40,19 @@ ILL = "9.9"
 class Board:
     """A board in a folder: slots, the little door, and the agent's part for it.
 
-    Without a kit it is one whose door runs what its door.toml says.
+    Without slots it is one whose door runs what its door.toml says.
     """
 
-    def __init__(self, folder: Path, *, kit: Path | None = None) -> None:
+    def __init__(self, folder: Path, *, slots: Path | None = None) -> None:
         self.folder, self.root = folder, folder / "root"
         folder.mkdir(parents=True)
         self.environment = environment(folder)
         runs = f"{self.root / HOME}/current/bin/edgeface --version"
-        if kit is None:
+        if slots is None:
             runs = "cat door.toml"
             shutil.copy(TEMPLATE, folder / "door.toml")
         else:
-            assert_done(run_slot(self.root, "install", kit))
+            shutil.copytree(slots, self.root, symlinks=True)
         self._script("restart", f"{runs} > running.new && mv running.new running")
         self._script("stop", "rm -f running")
         self._script(
@@ -137,6 +137,12 @@ class Board:
         file = self.folder / name
         file.write_text(f"#!/bin/sh\ncd {self.folder} || exit 1\n{text}\n")
         file.chmod(0o755)
+
+
+def installed(kit: Path, root: Path) -> Path:
+    """Install a kit on a machine of its own, for boards to copy: it takes a second."""
+    assert_done(run_slot(root, "install", kit))
+    return root
 
 
 class FileServer(ThreadingHTTPServer):

@@ -12,8 +12,9 @@ import pytest
 
 from edgeface.agent import fleet_fetch
 from edgeface.errors import SiteError
-from tests.agent.fleet_board import ILL, Board, FileServer, finished, kill, kill_programs
+from tests.agent.fleet_board import ILL, Board, FileServer, finished, installed, kill, kill_programs
 from tests.boards.slot.kits import FAIL, PASS, folder_in_memory, make_kit, status
+from tests.boards.slot.test_signed import key_pair, sign
 from tests.door.doors import eventually
 from tests.site.kit_archives import pack
 
@@ -31,13 +32,17 @@ def kits(tmp_path_factory) -> dict[str, Path]:
         "bad": make_kit(folder, version="3.0", selftest=FAIL),
         "ill": make_kit(folder, version=ILL),
     }
-    return {**made, **{f"{n}.tar": pack(kit, folder / f"{n}.tar") for n, kit in made.items()}}
+    made["slots"] = installed(made["1.0"], folder / "slots")
+    return {
+        **made,
+        **{f"{n}.tar": pack(kit, folder / f"{n}.tar") for n, kit in made.items() if n != "slots"},
+    }
 
 
 @pytest.fixture
 def board(kits, monkeypatch) -> Iterator[Board]:
     with folder_in_memory() as folder:
-        made = Board(folder / "door", kit=kits["1.0"])
+        made = Board(folder / "door", slots=kits["slots"])
         for name, value in made.environment.items():
             monkeypatch.setenv(name, value)
         yield made
@@ -165,6 +170,18 @@ def test_kit_that_was_changed_after_packing_is_refused_by_edgeface_slot(
     report = take(board, server, server.task())
     assert report["state"] == "failed" and "bundle.efb is damaged" in report["text"]
     assert board.current == "1.0"
+
+
+def test_board_with_keys_takes_signed_kits_only(board, kits, serve, tmp_path):
+    key = key_pair(board.root / "etc/edgeface/keys", "ours")
+    server = serve(kits["2.0.tar"])
+    report = take(board, server, server.task())
+    assert report["state"] == "failed" and "takes signed kits only" in report["text"]
+    kit = Path(shutil.copytree(kits["2.0"], tmp_path / kits["2.0"].name))
+    sign(kit, key)
+    server = serve(pack(kit, tmp_path / "signed.tar"))
+    assert take(board, server, server.task(rollout=2))["state"] == "done"
+    assert board.running == "2.0"
 
 
 def test_door_takes_only_the_kinds_that_its_owner_allows(board, kits, serve):

@@ -13,7 +13,7 @@ import pytest
 from edgeface.agent.link import SiteLink
 from edgeface.errors import EdgeFaceError
 from edgeface.schema import parse_json
-from tests.agent.fleet_board import Board
+from tests.agent.fleet_board import Board, installed
 from tests.boards.slot.kits import FAIL, folder_in_memory, make_kit, status
 from tests.console.serving import Served, wait_until
 from tests.console.test_door_routes import STATUS, caught_up, cursor
@@ -64,7 +64,11 @@ def kits(tmp_path_factory) -> dict[str, Path]:
         "bad": make_kit(folder, version="3.0", selftest=FAIL),
         "picky": make_kit(folder, version="4.0", selftest=PICKY),
     }
-    return {**made, **{f"{n}.tar": pack(kit, folder / f"{n}.tar") for n, kit in made.items()}}
+    made["slots"] = installed(made["1.0"], folder / "slots")
+    return {
+        **made,
+        **{f"{n}.tar": pack(kit, folder / f"{n}.tar") for n, kit in made.items() if n != "slots"},
+    }
 
 
 # A self-test that fails on the second door only.
@@ -83,7 +87,7 @@ def agents(served: Served, kits) -> Iterator[dict[str, Agent]]:
         folder = opened.enter_context(folder_in_memory())
         made = {}
         for name in DOORS:
-            board = Board(folder / name, kit=kits["1.0"])
+            board = Board(folder / name, slots=kits["slots"])
             made[name] = Agent(served, name, board)
             opened.callback(served.site.doors.remove, name, by="user:test")
             opened.callback(made[name].close)
@@ -126,6 +130,9 @@ def test_kit_that_fails_at_the_second_door_stops_there(owner, agents, kits):
     found = newest(owner)
     assert (found["state"], states(found)) == ("failed", ["done", "failed", "left"])
     assert "this board has no NPU" in found["text"]
+    assert wait_until(lambda: owner.get("/events", params={"kind": "rollout"}).json()["events"])
+    event = owner.get("/events", params={"kind": "rollout"}).json()["events"][0]
+    assert event["door"] == "hall" and "this board has no NPU" in event["detail"]
     boards = [agents[name].board for name in DOORS]
     assert [board.running for board in boards] == ["4.0", "1.0", "1.0"]
     assert [sorted(status(board.root)["slots"]) for board in boards[1:]] == [["a"], ["a"]]

@@ -124,6 +124,10 @@ def test_step_that_fails_stops_the_roll_out_at_once(site, change):
     assert site.rollouts.task_for("garage") is None
     head = site.rollouts.all()[0].head
     assert head.text == "at back: its self-test ended with 1" and head.ended_at
+    (failure,) = site.rollouts.failures()
+    assert (failure.door, failure.text) == ("back", "its self-test ended with 1")
+    site.pass_s(86401)
+    assert site.rollouts.failures() == ()
 
 
 @pytest.mark.parametrize(
@@ -188,6 +192,7 @@ def test_door_that_is_not_connected_is_waited_for_and_one_that_never_ends_is_not
     assert site.states()[:2] == ["running", "waiting"]
     site.tell("front")
     site.pass_s(601)
+    assert [failure.door for failure in site.rollouts.failures()] == ["front"]
     assert site.states() == ["failed", "failed", "left", "left"]
     with pytest.raises(UnknownEntryError, match="nothing to fetch"):
         site.rollouts.file_for("front", number)

@@ -44,6 +44,7 @@ const NOTICED = {
   gap: "Lines of the door’s log are missing",
   key: "The door’s signing key",
   new_log: "The door began a new log",
+  rollout: "A roll-out failed at this door",
   unreadable: "The door sent something that cannot be read",
 };
 
