@@ -5,18 +5,17 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 
-from edgeface.console.permissions import API
-from edgeface.console.security import SiteRoute, site_of
-from edgeface.site.calibrate import MOST_TARGET, USUAL_TARGET, calibration
+from edgeface.console.security import api_router, site_of
+from edgeface.site.calibrate import LEAST_TARGET, MOST_TARGET, USUAL_TARGET, calibration
 
-router = APIRouter(prefix=API, route_class=SiteRoute, tags=["rules"])
+router = api_router("rules")
 
 Target = Annotated[
     float | None,
     Query(
-        gt=0,
+        ge=LEAST_TARGET,
         le=MOST_TARGET,
         description="how often a stranger may match anybody; the site's own setting",
     ),
@@ -33,6 +32,7 @@ def calibrate(request: Request, target: Target = None, days: Days = 30) -> dict[
     site = site_of(request)
     if target is None:
         target = site.rules.decision().get("false_accept_target", USUAL_TARGET)
+    target = max(target, LEAST_TARGET)  # doors take smaller ones; nothing can be said of them
     since = datetime.now(timezone.utc) - timedelta(days=days)
     thresholds = site.pipeline.bundle.manifest["thresholds"]
     events = site.events.scores(since)

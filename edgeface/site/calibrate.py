@@ -22,7 +22,7 @@ from edgeface.site.calibrate_share import Share, people_needed, refusal_shares, 
 from edgeface.site.people import People
 
 _STEPS = np.round(np.arange(0, 1.005, 0.01), 2)
-_LEAST_TARGET = 1e-9
+LEAST_TARGET = 1e-9
 MOST_TARGET = DECISION["properties"]["false_accept_target"]["maximum"]
 USUAL_TARGET = Matching.false_accept_target
 """What a door takes where nothing is set."""
@@ -145,7 +145,7 @@ def calibration(
     thresholds
         The bundle manifest's.
     target
-        How often one look of a stranger may match anybody: above 0, at most 0.1.
+        How often one look of a stranger may match anybody: `LEAST_TARGET` to `MOST_TARGET`.
 
     Raises
     ------
@@ -154,8 +154,8 @@ def calibration(
     DoorError
         The bundle has too few thresholds.
     """
-    if not 0 < target <= MOST_TARGET:
-        raise ValueError(f"target is {target!r}; expected above 0 and at most {MOST_TARGET}")
+    if not LEAST_TARGET <= target <= MOST_TARGET:
+        raise ValueError(f"target is {target!r}; expected {LEAST_TARGET} to {MOST_TARGET}")
     count, templates = _counts(people)
     scores = compare(people)
     door = _Door(thresholds, max(templates, 1))
@@ -202,7 +202,7 @@ class _Door:
 
     def setting(self, cosine: float) -> float | None:
         """Return the largest target, to two digits, with which it asks for at least ``cosine``."""
-        low, high = np.log10(_LEAST_TARGET), np.log10(MOST_TARGET)
+        low, high = np.log10(LEAST_TARGET), np.log10(MOST_TARGET)
         if self.threshold(10**low).cosine < cosine or cosine < self.threshold(10**high).cosine:
             return None
         for _ in range(50):
