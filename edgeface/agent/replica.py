@@ -100,8 +100,8 @@ class Replica:
         with self._lock:
             waiting = self._waiting()
             for edit in waiting:
-                if edit.kind == "enrol":
-                    self._gallery.sending(edit.name, edit.note)
+                if edit.kind == "enrol" and not self._gallery.sending(edit.name, edit.note):
+                    continue  # taken out again meanwhile
                 self._settle(edit, _answer(tell, edit))
                 self.sent += 1
             return len(waiting)

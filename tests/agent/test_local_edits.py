@@ -122,6 +122,21 @@ def test_enrolment_whose_answer_was_lost_can_be_erased_meanwhile(site, door_of, 
     assert north.tools.holding().site.removed == ()
 
 
+def test_somebody_erased_while_others_are_sent_does_not_come_to_the_site(site, door_of):
+    north = door_of("north", "staff")
+    for number, name in enumerate(("Ada", "Bob")):
+        north.tools.enroll(name, faces(1, seed=number), groups=("staff",))
+
+    def tell(message):
+        if "Bob" in north.people:
+            north.tools.erase("Bob")
+        return north.tell(message)
+
+    north.replica.send(tell)
+    north.sync()
+    assert at_site(site, "Bob") is None and list(north.people) == ["Ada"]
+
+
 def test_somebody_known_to_both_is_one_person_with_what_lets_fewer_in(site, door_of):
     north = door_of("north", "staff")
     for name, group in (("Ada", "staff"), ("Bob", "guests")):
