@@ -1,9 +1,9 @@
 // Enrolling somebody: who it is, three good photos, one button. The same request twice is one person.
 
-import { get, send } from "./api.js";
-import { act, ask, byId, el, fill, note, problem } from "./dom.js";
+import { get } from "./api.js";
+import { act, byId, el, fill, note } from "./dom.js";
 import { NOBODY, personFields, personProblems, personValues } from "./personform.js";
-import { photoPicker } from "./photos.js";
+import { photoPicker, sendPhotos } from "./photos.js";
 import { begin } from "./shell.js";
 
 const LEAST = 1;
@@ -20,31 +20,19 @@ function problems(form) {
   return found;
 }
 
+// Mark what is missing and list it; once listed, the list follows what is put right.
 function tell(found, form) {
   for (const input of form.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
   for (const [id] of found) byId(id).setAttribute("aria-invalid", "true");
-  byId("problems").replaceChildren(note("bad", el("ul", {}, found.map(([id, text]) => el("li", {}, el("a", { href: `#${id}` }, text))))));
-  byId(found[0][0]).focus();
+  const list = found.map(([id, text]) => el("li", {}, el("a", { href: `#${id}` }, text)));
+  byId("problems").replaceChildren(...(found.length ? [note("bad", el("ul", {}, list))] : []));
 }
 
-function request(form, confirm) {
-  const { name, ...changes } = personValues(form), body = new FormData();
-  body.append("name", name);
-  body.append("changes", JSON.stringify(changes));
-  body.append("request_id", requestId);
-  if (confirm) body.append("confirm", "true");
-  picker.good().forEach((blob, index) => body.append("photos", blob, `photo ${index + 1}`));
-  return body;
-}
-
-async function enrol(form, confirm = false) {
-  try {
-    done(form, await send("/people", request(form, confirm)));
-  } catch (error) {
-    if (error.status !== 409 || error.code !== "duplicate") throw error;
-    ask("Is this person enrolled already?", [problem(error), el("p", {}, "Twins and siblings can be that alike. The same person under two names makes the door refuse both.")],
-      { yes: "It is another person: enrol", danger: true, done: () => enrol(form, true) });
-  }
+async function enrol(form) {
+  const { name, ...changes } = personValues(form);
+  const fields = { name, changes: JSON.stringify(changes), request_id: requestId };
+  const person = await sendPhotos("/people", fields, picker.good());
+  if (person) done(form, person);
 }
 
 function done(form, person) {
@@ -59,14 +47,17 @@ function done(form, person) {
 
 begin(async () => {
   const form = byId("enrol");
-  picker = photoPicker();
+  const again = () => byId("problems").querySelector("li") && tell(problems(form), form);
+  picker = photoPicker({ changed: again });
   byId("photos").replaceChildren(picker.node);
   const groups = () => get("/groups");
+  form.addEventListener("input", again);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     byId("done").replaceChildren();
     const found = problems(form);
-    if (found.length) return tell(found, form);
+    tell(found, form);
+    if (found.length) return byId(found[0][0]).focus();
     act(byId("submit"), byId("problems"), () => enrol(form));
   });
   await fill(byId("who"), groups, (found) => el("div.stack", {}, personFields(NOBODY, Object.keys(found))));

@@ -1,10 +1,10 @@
 // One person: details, access, more photos, what they may ask for.
 
-import { get, patch, remove, send } from "./api.js";
+import { get, patch, remove } from "./api.js";
 import { act, ask, byId, chips, el, facts, field, fill, note, say } from "./dom.js";
 import { followEvents, showLatest } from "./eventlist.js";
 import { personFields, personProblems, personState, personValues } from "./personform.js";
-import { photoPicker } from "./photos.js";
+import { photoPicker, sendPhotos } from "./photos.js";
 import { begin } from "./shell.js";
 import { day, when } from "./time.js";
 
@@ -63,9 +63,9 @@ function morePhotos() {
   const place = el("div", { role: "alert" }), button = el("button", { disabled: true }, "Add these photos");
   const picker = photoPicker({ wanted: 1, changed: (number) => { button.disabled = !number; } });
   button.addEventListener("click", () => act(button, place, async () => {
-    const form = new FormData();
-    picker.good().forEach((blob, index) => form.append("photos", blob, `photo ${index + 1}`));
-    took(await send(`${path}/photos`, form));
+    const found = await sendPhotos(`${path}/photos`, {}, picker.good());
+    if (!found) return;
+    took(found);
     picker.clear();
     say("Added.");
   }));

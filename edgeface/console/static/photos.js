@@ -1,7 +1,7 @@
 // Photos of one person, from files or from this machine's camera, each judged by the server at once.
 
 import { send } from "./api.js";
-import { act, el, icon, pill, problem, say } from "./dom.js";
+import { act, ask, el, icon, pill, problem, say } from "./dom.js";
 import { box } from "./live.js";
 import { QUALITY } from "./words.js";
 
@@ -34,6 +34,27 @@ export function photoPicker({ wanted = WANTED, changed = () => {} } = {}) {
   tell();
   const node = el("div.stack", {}, sources(add), el("div.row", {}, meter, told), list);
   return { node, good, clear: () => { shots.length = 0; list.replaceChildren(); tell(); } };
+}
+
+// Send photos with other fields. Where they look like somebody else, ask whether that is right; null: it is not.
+export async function sendPhotos(path, fields, blobs) {
+  const body = (more) => {
+    const form = new FormData();
+    for (const [name, value] of Object.entries({ ...fields, ...more })) form.append(name, value);
+    blobs.forEach((blob, index) => form.append("photos", blob, `photo ${index + 1}`));
+    return form;
+  };
+  try {
+    return await send(path, body({}));
+  } catch (error) {
+    if (error.code !== "duplicate") throw error;
+    return new Promise((resolve) => {
+      const dialog = ask("Is that right?", [problem(error),
+        el("p", {}, "Twins and siblings can be that alike. One person under two names is let in under neither: the door cannot tell which it is.")], {
+        yes: "Yes, go on", danger: true, done: async () => resolve(await send(path, body({ confirm: "true" }))) });
+      dialog.addEventListener("close", () => resolve(null));
+    });
+  }
 }
 
 async function judge(shot, drop) {
