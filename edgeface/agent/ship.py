@@ -19,8 +19,8 @@ from edgeface.door.audit_key import AuditKey
 from edgeface.door.audit_settings import AuditSettings
 from edgeface.door.mqtt_broker import BROKER, read_broker
 from edgeface.door.mqtt_link import Broker, MqttLink, Publication
-from edgeface.door.sender_queue import Backoff, DeliveryError
-from edgeface.errors import AuditError
+from edgeface.door.sender_queue import Backoff
+from edgeface.errors import EdgeFaceError
 from edgeface.site.wire import KEY_TOPIC, LOG_TOPIC
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ class Shipper:
             try:
                 self._send_all()
                 failures, self._problem, pause_s = 0, None, _LOOK_S
-            except (AuditError, DeliveryError) as error:
+            except EdgeFaceError as error:  # the log, the broker, the gallery that names people
                 failures, self._problem, self._again = failures + 1, str(error), True
                 pause_s = _BACKOFF.pause_s(failures)
             with self._changed:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _PSEUDONYM_CONTEXT = b"edgeface audit pseudonym 1\n"
 _PSEUDONYM_DIGITS = 16
+_PEM_LIMIT_BYTES = 4096
 
 
 class AuditKey:
@@ -89,9 +90,7 @@ class AuditKey:
     @property
     def public_pem(self) -> bytes:
         """The public key as PEM, for whoever is to verify."""
-        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-        return self.public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        return public_key_pem(self.public)
 
     def sign(self, message: bytes) -> bytes:
         """Return the Ed25519 signature, 64 bytes."""
@@ -153,7 +152,7 @@ def read_public_key(pem: bytes) -> Ed25519PublicKey:
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     try:
-        key = load_pem_public_key(pem)
+        key = load_pem_public_key(pem[:_PEM_LIMIT_BYTES])
     except (ValueError, UnsupportedAlgorithm) as error:
         raise AuditError(
             f"not a public key ({error}): expected PEM, as in the .pub.pem that 'edgeface audit "
@@ -162,6 +161,13 @@ def read_public_key(pem: bytes) -> Ed25519PublicKey:
     if not isinstance(key, Ed25519PublicKey):
         raise AuditError(f"a key of another kind ({type(key).__name__}), expected Ed25519")
     return key
+
+
+def public_key_pem(key: Ed25519PublicKey) -> bytes:
+    """Return a public key as PEM in ASCII, in its one form."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
 def public_path(path: Path) -> Path:

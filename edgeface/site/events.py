@@ -170,10 +170,10 @@ class Events:
                 "ORDER BY happened DESC LIMIT %s",
                 (since, door, door, _SCORES_LIMIT),
             ).fetchall()
-        return {
-            reason: np.array([score for of, score in found if of == reason], np.float32)
-            for reason in sorted({reason for reason, _ in found})
-        }
+        scores: dict[str, list[float]] = {}
+        for reason, score in found:
+            scores.setdefault(reason, []).append(score)
+        return {reason: np.array(scores[reason], np.float32) for reason in sorted(scores)}
 
     def verify(self, door: str, keys: Mapping[str, Any] | None = None) -> DoorReport:
         """Check everything that is here of a door's logs, line by line, signature by signature.

@@ -85,7 +85,7 @@ def unreadable(arrival: Arrival, why: str) -> Notice:
     """Return the notice of a line that is none."""
     mark = hashlib.sha256(arrival.line).hexdigest()
     text = plain(arrival.line[:4096].decode("ascii", "replace"))
-    return Notice(arrival.door, "unreadable", why[:500], f"unreadable {arrival.door} {mark}", text)
+    return Notice(arrival.door, "unreadable", plain(why), f"unreadable {arrival.door} {mark}", text)
 
 
 def moment_of(text: str | None) -> datetime | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from edgeface.door.audit_key import read_public_key
+from edgeface.door.audit_key import public_key_pem, read_public_key
 from edgeface.errors import AuditError, UnknownEntryError
 from edgeface.signature import key_id
 from edgeface.site.events_arrival import Notice
@@ -59,11 +59,12 @@ def introduced(connection: Connection, door: str, pem: bytes) -> Notice | None:
 
 def put_key(connection: Connection, door: str, pem: bytes, *, trusted: bool) -> str:
     """Keep a key and return its id; an `AuditError` where it is none."""
-    shown = key_id(read_public_key(pem))
+    key = read_public_key(pem)
+    shown, text = key_id(key), public_key_pem(key).decode("ascii")
     connection.execute(
         "INSERT INTO event_key (door, key_id, public, trusted) VALUES (%s, %s, %s, %s) "
         "ON CONFLICT (door, key_id) DO UPDATE SET trusted = excluded.trusted",
-        (door, shown, pem.decode("ascii"), trusted),
+        (door, shown, text, trusted),
     )
     return shown
 

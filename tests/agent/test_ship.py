@@ -15,6 +15,7 @@ from edgeface.agent.ship_read import LogReader
 from edgeface.door.audit import Limits
 from edgeface.door.config import read_config
 from edgeface.door.new import make_door
+from edgeface.errors import GalleryError
 from tests.door.audit_logs import KEY, lines, open_log, opening
 from tests.door.broker import USER, Broker, Listener
 from tests.door.certificates import make_certificates
@@ -181,6 +182,21 @@ def test_log_that_was_put_back_to_an_older_state_sends_what_it_writes_then(
         with open_log(folder) as log:
             log.write(opening())
         wait_until(lambda: len(sent(listener)) == 5)
+
+
+def test_gallery_that_cannot_be_read_is_waited_for(broker, listener, folder):
+    broken = [GalleryError("gallery.db is locked")]
+
+    def uids() -> dict[str, str]:
+        if broken:
+            raise broken[0]
+        return {"Ada Lovelace": ADA}
+
+    with shipper_of(broker, folder, uids=uids) as shipper:
+        shipper.received({})
+        wait_until(lambda: shipper.problem() == "gallery.db is locked")
+        broken.clear()
+        wait_until(lambda: len(sent(listener)) == len(lines(folder)))
 
 
 def test_no_log_yet_is_waited_for(broker, listener, tmp_path):

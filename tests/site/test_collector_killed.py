@@ -106,9 +106,12 @@ def test_broker_killed_on_the_way_loses_nothing(
 
 @pytest.mark.kills
 @pytest.mark.parametrize("kind", ["collect", "ship"])
-def test_process_killed_on_the_way_loses_nothing(broker, database, conninfo, long_log, key, kind):
+def test_process_killed_on_the_way_loses_nothing(broker, database, long_log, key, kind):
     count = len(lines(long_log))
-    parts = {kind: part_of(kind, broker, conninfo, long_log, key) for kind in ("collect", "ship")}
+    parts = {
+        kind: part_of(kind, broker, database.conninfo, long_log, key)
+        for kind in ("collect", "ship")
+    }
     with at_work(*parts.values()):
         killed_on_the_way(database, [parts[kind]] * 3, lines=count)
         wait_until(lambda: lines_in(database) == count, within_s=60)

@@ -170,6 +170,13 @@ def test_door_that_shows_ever_other_keys_fills_no_table(events):
     assert [key.trusted for key in events.keys("north")] == [True] + [False] * 19
 
 
+def test_key_is_kept_in_one_form_whatever_is_around_it(events):
+    events.introduce("north", b"\xff\x00 a door's key\n" + KEY.public_pem + b"\xfe" * 9000)
+    assert [key.id for key in events.keys("north")] in ([KEY.id], [])
+    events.trust("north", KEY.public_pem)
+    assert [key.id for key in events.keys("north")] == [KEY.id]
+
+
 def test_key_that_is_none_is_refused(events):
     with pytest.raises(SiteError, match="not a public key"):
         events.trust("north", b"key")
