@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from edgeface.site.database import Database
-from edgeface.site.events import Events
+from edgeface.site.events import Arrival, Events
 from tests.door.broker import Broker
 from tests.door.certificates import Certificates, make_certificates
 from tests.site.brokers import running
+from tests.site.door_logs import arrivals, write_log
 from tests.site.people import SmallSite, empty
 from tests.site.postgres import Postgres
 
@@ -84,3 +85,9 @@ def broker(tmp_path: Path, certificates: Certificates) -> Iterator[Broker]:
     """A running broker with the site's rules of who may say what."""
     with running(tmp_path, certificates) as broker:
         yield broker
+
+
+@pytest.fixture
+def sent(tmp_path: Path) -> list[Arrival]:
+    """The lines of a door's log, with nine visits in it."""
+    return arrivals(write_log(tmp_path / "log", visits=9))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from edgeface.site.events import Arrival
+from edgeface.site.events import Arrival, Events
 from tests.door.audit_logs import KEY, denial, lines, open_log, opening
 
 ADA = "a" * 32
@@ -25,3 +25,8 @@ def arrivals(folder: Path, *, door: str = "north") -> list[Arrival]:
     found = [line.rstrip(b"\n") for line in lines(folder)]
     log_id = json.loads(found[0])["log"]
     return [Arrival(door, log_id, line, PEOPLE) for line in found]
+
+
+def noticed(events: Events, kind: str) -> list[str]:
+    """What the site noticed of a kind, newest first."""
+    return [event.detail for event in events.find(kind=kind).events]
