@@ -143,6 +143,8 @@ def _serve(config: SiteConfig, *, check: bool) -> int:
         if check:
             health = site.health()
             print(f"{config.name}: {health['bundle']}, {health['doors']} doors")
+            for fault in health["faults"]:
+                print(f"edgeface: {fault}", file=sys.stderr)
             return 1 if health["faults"] else 0
         serve(site)
     return 0

@@ -16,6 +16,8 @@ from pydantic import (
     StringConstraints,
 )
 
+from edgeface.site.users import PASSWORD_LEAST, PASSWORD_MOST
+
 _PLAIN = r"^[^\x00-\x1f\x7f-\x9f]*$"
 _TIME = r"^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}Z)?$"
 
@@ -27,6 +29,7 @@ Time = Annotated[str, StringConstraints(pattern=_TIME)]
 
 DoorName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 UidText = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+Password = Annotated[str, StringConstraints(min_length=PASSWORD_LEAST, max_length=PASSWORD_MOST)]
 Flag = Annotated[bool, Field(strict=True)]
 Uid = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="the person's id")]
 Door = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="the door's name")]
@@ -72,6 +75,7 @@ __all__ = [
     "Limit",
     "Moment",
     "Name",
+    "Password",
     "RuleName",
     "Text",
     "Time",

@@ -51,6 +51,7 @@ _ROUTES = {
     "POST /session": Access(public=True, body_bytes=4 * _KIB),
     "GET /session": _of(*_EVERYBODY),
     "DELETE /session": _of(*_EVERYBODY, act="logged out"),
+    "PUT /session/password": _of(*_EVERYBODY, act="own password set", kib=4),
     "GET /openapi.json": _PUBLIC,
     "GET /people": _of(OPERATOR, scope="people:read"),
     "POST /people": _of(OPERATOR, scope="people:write", act="person enrolled", kib=_PHOTOS_KIB),

@@ -23,7 +23,7 @@ router = api_router("events")
 
 _MOST_WATCHING = 200
 _PING_S = 15
-_LOOK_S = 20.0
+_LOOK_S = 5.0
 _AT_ONCE = 200
 
 

@@ -9,15 +9,14 @@ from fastapi import Path, Request
 from pydantic import StringConstraints
 
 from edgeface.console.answers import Refused
-from edgeface.console.forms import Field, Flag, Form, Moment, Name, UserName
+from edgeface.console.forms import Field, Flag, Form, Moment, Name, Password, UserName
 from edgeface.console.security import api_router, site_of, who
 from edgeface.site.token import SCOPES, ApiToken
-from edgeface.site.users import PASSWORD_LEAST, PASSWORD_MOST, User
+from edgeface.site.users import User
 
 router = api_router("users and tokens")
 
 Role = Literal["owner", "operator", "auditor"]
-Password = Annotated[str, StringConstraints(min_length=PASSWORD_LEAST, max_length=PASSWORD_MOST)]
 Scope = Literal[SCOPES]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -37,14 +37,14 @@ class Who:
         The user's, the token's or the door's; "" of nobody.
     role
         Of a user, else "".
-    cookie
-        The session's, for its end; None without one.
+    credential
+        The session's cookie or the token, as it was sent.
     """
 
     kind: str = "nobody"
     name: str = ""
     role: str = ""
-    cookie: str | None = None
+    credential: str = field(default="", repr=False)
 
     @property
     def by(self) -> str:
@@ -115,10 +115,10 @@ def require_same_origin(request: Request, *, given: bool) -> None:
 
 def still_in(request: Request) -> bool:
     """Whether who began to watch a stream may still; nobody's idle time begins anew by it."""
-    found = who(request)
-    if found.kind != "user":
-        return True
-    return site_of(request).sessions.get(found.cookie or "", touch=False) is not None
+    site, found = site_of(request), who(request)
+    if found.kind == "token":
+        return site.tokens.authenticate(found.credential) is not None
+    return site.sessions.get(found.credential, touch=False) is not None
 
 
 def _let_in(site: Site, access: Access, request: Request) -> Who:
@@ -150,7 +150,7 @@ def _by_token(site: Site, access: Access, text: str) -> Who:
     if access.scope is None or access.scope not in token.scopes:
         wanted = access.scope or "a session: no token may do this"
         raise Refused(403, "forbidden", f"the token {token.name} lacks {wanted}")
-    return Who("token", token.name)
+    return Who("token", token.name, credential=text)
 
 
 def _session(site: Site, request: Request) -> tuple[Session, str] | None:

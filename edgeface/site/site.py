@@ -29,6 +29,7 @@ from edgeface.site.retention import BY, Gone, Retention
 from edgeface.site.rollout import Rollouts
 from edgeface.site.rules import SiteRules
 from edgeface.site.session import Sessions
+from edgeface.site.site_certificate import certificate_problem
 from edgeface.site.site_webhook import SiteWebhook
 from edgeface.site.token import Tokens
 from edgeface.site.users import Users
@@ -119,7 +120,9 @@ class Site:
         """Return how the site is; ``faults`` is empty when all is well."""
         bundle = self.pipeline.bundle
         parts = [part for part in (self._collector, self._webhook) if part]
-        problems = (self._chores_fault, *(part.problem() for part in parts))
+        certificate = self.config.table("server").get("certificate")
+        expiry = certificate and certificate_problem(self.config.file(certificate))
+        problems = (self._chores_fault, expiry, *(part.problem() for part in parts))
         return {
             "edgeface": edgeface.__version__,
             "bundle": f"{bundle.name} {bundle.version}",

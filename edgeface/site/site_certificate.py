@@ -40,7 +40,9 @@ def make_authority(folder: Path, *, site: str) -> None:
     write_new(folder / AUTHORITY, certificate, mode=0o644)
 
 
-def make_server_certificate(folder: Path, *, names: Sequence[str]) -> None:
+def make_server_certificate(
+    folder: Path, *, names: Sequence[str], days: int = _SERVER_DAYS
+) -> None:
     """Write ``server.pem`` and ``server.key``, signed by the folder's authority, for these names.
 
     What is there is replaced: start the site again to use it. Raises ``SiteError`` where the
@@ -52,7 +54,7 @@ def make_server_certificate(folder: Path, *, names: Sequence[str]) -> None:
 
     authority, authority_key = _read_authority(folder)
     key = ec.generate_private_key(ec.SECP256R1())
-    builder = _builder(_name(names[0]), authority.subject, key, days=_SERVER_DAYS)
+    builder = _builder(_name(names[0]), authority.subject, key, days=days)
     issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
     for extension, critical in (
         (x509.SubjectAlternativeName([_alternative(name) for name in names]), False),
@@ -70,6 +72,21 @@ def make_server_certificate(folder: Path, *, names: Sequence[str]) -> None:
         fresh.unlink(missing_ok=True)
         write_new(fresh, data, mode=mode)
         fresh.replace(folder / file)
+
+
+def certificate_problem(file: Path, *, least_days: int = 30) -> str | None:
+    """Return what is wrong with a certificate's time, or soon will be, or None."""
+    from cryptography import x509
+
+    try:
+        ends = x509.load_pem_x509_certificate(file.read_bytes()).not_valid_after_utc
+    except (OSError, ValueError) as error:
+        return f"the server's certificate {file} cannot be read: {error}"
+    left = (ends - datetime.now(timezone.utc)).days
+    if left >= least_days:
+        return None
+    advice = "edgeface site --renew-certificate, then start the site again"
+    return f"the server's certificate ends in {left} days, {ends:%Y-%m-%d}: {advice}"
 
 
 def write_new(file: Path, data: bytes, *, mode: int) -> None:

@@ -20,6 +20,7 @@ import pytest
 from cryptography import x509
 
 from edgeface.cli import main
+from edgeface.site.site_certificate import certificate_problem, make_server_certificate
 from tests.console.serving import PASSWORD, free_port, wait_until
 from tests.site.postgres import Postgres
 
@@ -86,6 +87,12 @@ def test_certificate_is_for_the_names_and_is_renewed_under_the_same_authority(fo
     authority = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
     assert new.serial_number != old.serial_number
     new.verify_directly_issued_by(authority)
+    assert certificate_problem(folder / "server.pem") is None
+    make_server_certificate(folder, names=["localhost"], days=10)
+    assert "renew-certificate" in str(certificate_problem(folder / "server.pem"))
+    soon = of(folder, "--check")
+    assert soon.returncode == 1 and "ends in 9 days" in soon.stderr
+    assert of(folder, "--renew-certificate").returncode == 0
 
 
 def test_check_opens_everything(folder: Path):

@@ -19,7 +19,7 @@ _DOORS = f"^{API}/door/"
 _LEFT_OUT = "|".join(
     (
         _DOORS,  # doors ask these, below
-        f"^{API}/session$",  # ends the session that everything else is asked in
+        f"^{API}/session",  # ends the session that everything else is asked in
         f"^{API}/users/",  # so do these, where they meet the owner
         f"^{API}/events/stream$",  # has no end
         f"^{API}/doors/.*/live$",

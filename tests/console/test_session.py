@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -151,6 +152,39 @@ def test_nobody_takes_their_own_rights_away(served: Served, owner: httpx.Client)
     assert owner.patch("/users/owner", json={"role": "auditor"}).status_code == 409
     assert owner.patch("/users/owner", json={"enabled": False}).status_code == 409
     assert owner.delete("/users/owner").status_code == 409
+
+
+def test_people_set_their_own_password_and_nothing_else_of_theirs(served: Served):
+    served.add_user("frank", "auditor")
+    client, csrf = logged_in(served, "frank")
+    own, new = _own(served, csrf), "another horse battery"
+    sent = {**served.login("frank"), "new": new}
+    sent.pop("name")
+    wrong = client.put("/session/password", json={**sent, "password": "wrong"}, headers=own)
+    assert (wrong.status_code, wrong.json()["error"]) == (401, "wrong")
+    assert client.put("/session/password", json=sent, headers=own).status_code == 204
+    assert client.get("/session").status_code == 401, "everywhere logged out"
+    again = served.client()
+    assert again.post("/session", json=served.login("frank")).status_code == 401
+    entered = again.post("/session", json={**served.login("frank"), "password": new})
+    assert entered.status_code == 201
+    served.site.users.remove("frank")
+
+
+def test_stream_ends_with_the_session_or_the_token_that_began_it(served: Served):
+    watching, csrf = logged_in(served, "auditor")
+    token, text = served.site.tokens.add("watch", scopes=["events:read"], by="user:test")
+    program = served.client(Authorization=f"Bearer {text}")
+    one = watching.stream("GET", "/events/stream", timeout=30)
+    two = program.stream("GET", "/events/stream", timeout=30)
+    with one as first, two as second:
+        served.site.tokens.remove(token.id)
+        ended = served.client(Cookie=f"__Host-edgeface={watching.cookies['__Host-edgeface']}")
+        assert ended.delete("/session", headers=_own(served, csrf)).status_code == 204
+        start = time.monotonic()
+        for stream in (first, second):
+            for _ in stream.iter_raw():
+                assert time.monotonic() - start < 20
 
 
 def test_owner_adds_users_and_tokens_which_are_shown_once(served: Served, owner: httpx.Client):
