@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -67,7 +67,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--renew-certificate", action="store_true", help="sign a new server certificate"
     )
     what.add_argument(
-        "--broker-acl", action="store_true", help="print mosquitto's acl_file for the doors' broker"
+        "--broker-acl",
+        nargs="*",
+        metavar="USER",
+        help="print mosquitto's acl_file for the doors' broker; USERs read all of it",
     )
     parser.add_argument("--role", choices=ROLES, default="owner", help="of a new user")
     parser.add_argument(
@@ -101,10 +104,8 @@ def run(args: argparse.Namespace) -> int:
     config = read_config(args.config)
     if args.serve or args.check:
         return _serve(config, check=args.check)
-    if args.broker_acl:
-        table = config.table("mqtt")
-        site_user, prefix = table.get("username", "site"), table.get("prefix", "edgeface")
-        sys.stdout.write(acl_text(site_user=site_user, prefix=prefix))
+    if args.broker_acl is not None:
+        sys.stdout.write(_broker_acl(config, readers=args.broker_acl))
         return 0
     if args.renew_certificate:
         make_server_certificate(config.base, names=_names(config))
@@ -148,6 +149,12 @@ def _serve(config: SiteConfig, *, check: bool) -> int:
             return 1 if health["faults"] else 0
         serve(site)
     return 0
+
+
+def _broker_acl(config: SiteConfig, *, readers: Sequence[str]) -> str:
+    table = config.table("mqtt")
+    site_user, prefix = table.get("username", "site"), table.get("prefix", "edgeface")
+    return acl_text(site_user=site_user, prefix=prefix, readers=readers)
 
 
 def _add_user(config: SiteConfig, database: Database, args: argparse.Namespace) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 SITE_USER = "site"
 PREFIX = "edgeface"
 
@@ -11,7 +13,7 @@ def acl_text(
     site_user: str = SITE_USER,
     prefix: str = PREFIX,
     discovery_prefix: str | None = "homeassistant",
-    readers: tuple[str, ...] = (),
+    readers: Sequence[str] = (),
 ) -> str:
     """Return an acl_file: a door, whose user is its name, writes below its own topics only.
 

@@ -174,3 +174,10 @@ def test_key_that_others_may_read_is_refused(folder: Path):
     done = of(folder, "--serve")
     (folder / "server.key").chmod(0o600)
     assert done.returncode == 1 and "0644" in done.stderr
+
+
+def test_acl_of_the_broker_is_printed_with_who_else_may_read(folder: Path):
+    printed = edgeface("site", "--config", str(folder / "site.toml"), "--broker-acl", "house")
+    assert printed.returncode == 0, printed.stderr
+    assert "user house\ntopic read edgeface/#\n" in printed.stdout
+    assert "pattern write edgeface/%u/#\n" in printed.stdout

@@ -40,8 +40,9 @@ def broker_of(broker: Broker, *, user: str, client_id: str = "") -> mqtt_link.Br
 
 @contextmanager
 def running(folder: Path, certificates: Certificates, **settings) -> Iterator[Broker]:
+    acl = acl_text(readers=["house"])
     broker = Broker(
-        folder, certificates, users=("site", "north", "south"), acl=acl_text(), **settings
+        folder, certificates, users=("site", "north", "south", "house"), acl=acl, **settings
     )
     broker.start()
     try:

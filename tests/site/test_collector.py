@@ -1,13 +1,13 @@
-"""From a door's log to the site's table over a real broker: each line once, whatever is killed."""
+"""From a door's log to the site's table over a real broker, and who may say what there."""
 
 from __future__ import annotations
 
 import json
 import ssl
 import sys
+import threading
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from paho.mqtt import client as mqtt
@@ -19,8 +19,6 @@ from tests.door.broker import PASSWORD, Broker
 from tests.door.outputs import wait_until
 from tests.site.brokers import broker_of, collector_of, shipper_of, site_says
 from tests.site.door_logs import ADA, arrivals, write_log
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def test_lines_arrive_as_they_are_written(broker, events, tmp_path):
@@ -77,6 +75,27 @@ def test_door_writes_its_own_topics_only_and_reads_nothing(broker, events, tmp_p
     assert [event.detail for event in events.find(kind="chain_broken").events] == [
         "its log calls the door 'north', and 'south' sent it"
     ]
+
+
+def test_house_reads_all_that_doors_say_and_writes_nothing(broker, events):
+    heard: list[str] = []
+    house, north = client_of(broker, "house"), client_of(broker, "north")
+    house.on_message = lambda _client, _data, message: heard.append(message.topic)
+    ready = threading.Event()
+    house.on_subscribe = lambda *_: ready.set()
+    house.subscribe([("edgeface/#", 1), ("homeassistant/#", 1)])
+    assert ready.wait(10)
+    with collector_of(broker, events) as collector:
+        wait_until(lambda: collector.problem() is None)
+        house.publish("edgeface/north/key", KEY.public_pem, qos=1).wait_for_publish(5)
+        said = ["edgeface/north/event", "homeassistant/sensor/north/people/config"]
+        for topic in said:
+            north.publish(topic, b"{}", qos=1)
+        wait_until(lambda: len(heard) == 2)
+    assert sorted(heard) == said and not events.keys("north")
+    for client in (house, north):
+        client.disconnect()
+        client.loop_stop()
 
 
 @pytest.mark.parametrize("qos", [0, 1])
