@@ -72,7 +72,7 @@ class Tokens:
         identity, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
         with self._database.transaction() as connection:
             row = connection.execute(
-                "INSERT INTO site_token (id, name, secret, scopes, created_by, expires_at) "
+                "INSERT INTO site_token (id, name, secret, scopes, created_by, expires_at) "  # nosec B608
                 f"VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING {_COLUMNS}",
                 (identity, name, _hash(secret), list(chosen), by, expires_at),
             ).fetchone()
@@ -83,7 +83,7 @@ class Tokens:
     def all(self) -> tuple[ApiToken, ...]:
         """Return every token, by name."""
         with self._database.transaction() as connection:
-            rows = connection.execute(f"SELECT {_COLUMNS} FROM site_token ORDER BY name").fetchall()
+            rows = connection.execute(f"SELECT {_COLUMNS} FROM site_token ORDER BY name").fetchall()  # nosec B608
         return tuple(_token(row) for row in rows)
 
     def remove(self, identity: str) -> None:
@@ -102,7 +102,7 @@ class Tokens:
             return None
         with self._database.transaction() as connection:
             row = connection.execute(
-                f"SELECT {_COLUMNS}, secret FROM site_token "
+                f"SELECT {_COLUMNS}, secret FROM site_token "  # nosec B608
                 "WHERE id = %s AND (expires_at IS NULL OR expires_at > now())",
                 (parts[1],),
             ).fetchone()

@@ -101,15 +101,14 @@ class Users:
     def all(self) -> tuple[User, ...]:
         """Return everybody, by name."""
         with self._database.transaction() as connection:
-            rows = connection.execute(f"SELECT {_COLUMNS} FROM site_user ORDER BY name").fetchall()
+            rows = connection.execute(f"SELECT {_COLUMNS} FROM site_user ORDER BY name").fetchall()  # nosec B608
         return tuple(User(*row) for row in rows)
 
     def get(self, name: str) -> User:
         """Return one; ``UnknownEntryError`` where there is none of that name."""
         with self._database.transaction() as connection:
-            row = connection.execute(
-                f"SELECT {_COLUMNS} FROM site_user WHERE name = %s", (name,)
-            ).fetchone()
+            query = f"SELECT {_COLUMNS} FROM site_user WHERE name = %s"  # nosec B608
+            row = connection.execute(query, (name,)).fetchone()
         return User(*_known(row, name))
 
     def change(
@@ -137,7 +136,7 @@ class Users:
         with self._database.transaction() as connection:
             connection.execute("LOCK TABLE site_user IN SHARE ROW EXCLUSIVE MODE")
             row = connection.execute(
-                "UPDATE site_user SET role = coalesce(%s, role), enabled = coalesce(%s, enabled), "
+                "UPDATE site_user SET role = coalesce(%s, role), enabled = coalesce(%s, enabled), "  # nosec B608
                 f"password = coalesce(%s, password) WHERE name = %s RETURNING {_COLUMNS}",
                 (role, enabled, hashed, name),
             ).fetchone()
@@ -184,7 +183,7 @@ class Users:
             return None
         with self._database.transaction() as connection:
             found = connection.execute(
-                "UPDATE site_user SET totp_used = %s, login_at = now() "
+                "UPDATE site_user SET totp_used = %s, login_at = now() "  # nosec B608
                 f"WHERE name = %s AND enabled AND totp_used < %s RETURNING {_COLUMNS}",
                 (step, name, step),
             ).fetchone()
