@@ -27,6 +27,7 @@ _RESTART_S = 150.0
 _RENEW_S = 30.0
 _TRIES = 3
 _ASK_S = 1.0
+_ASKS = 10
 _STEPS = {"kit": KitStep, "config": ConfigStep}
 
 
@@ -152,9 +153,7 @@ class Fleet:
             file = fetch_file(
                 state.task, folder=self._settings.folder, link=self._link, copies=step.copies
             )
-            before = self._health()
-            if before is None:
-                raise SiteError("the door does not answer: nothing was begun; mend it first")
+            before = self._health_before()
             notes = step.prepare(file)
         except SiteUnavailableError as error:
             self._wait_for_site(str(error))
@@ -162,6 +161,14 @@ class Fleet:
             self._end("failed", str(error))
         else:
             self._note(state.to("apply", "installing", before=before, notes=notes))
+
+    def _health_before(self) -> Mapping[str, Any]:
+        for _ in range(_ASKS):  # it may be busy, or just beginning
+            before = self._health()
+            if before is not None:
+                return before
+            self._ended.wait(_ASK_S)
+        raise SiteError("the door does not answer: nothing was begun; mend it first")
 
     def _wait_for_site(self, text: str) -> None:
         self._state = self._state.to("fetch", text)

@@ -48,6 +48,13 @@ def run(command: Sequence[str], *, limit_s: float) -> str:
     if process.returncode < 0:
         raise KilledError(f"{command[0]} was ended by signal {-process.returncode}")
     if process.returncode:
-        last = (told.strip() or printed.strip() or "no text").splitlines()[-1]
-        raise SiteError(f"{last[:_TEXT_LIMIT]} ({command[0]} ended with {process.returncode})")
+        last = _last_line(printed, told)[:_TEXT_LIMIT]
+        raise SiteError(f"{last} ({command[0]} ended with {process.returncode})")
     return printed
+
+
+def _last_line(printed: str, told: str) -> str:
+    """The last line that is our own tools' word, not that of a library in them."""
+    lines = told.splitlines()
+    own = [line for line in lines if line.startswith("edgeface")]
+    return (own or printed.strip().splitlines() or lines or ["no text"])[-1]

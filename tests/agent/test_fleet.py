@@ -191,7 +191,8 @@ def test_door_takes_only_the_kinds_that_its_owner_allows(board, kits, serve):
     assert server.asked == []
 
 
-def test_door_that_does_not_answer_is_not_begun_with(board, kits, serve):
+def test_door_that_does_not_answer_is_not_begun_with(board, kits, serve, monkeypatch):
+    monkeypatch.setattr("edgeface.agent.fleet._ASK_S", 0.01)
     server = serve(kits["2.0.tar"])
     (board.folder / "running").unlink()
     report = take(board, server, server.task())
