@@ -84,7 +84,7 @@ site-schemathesis: $(VENV)/.edgeface-test
 
 # Three doors, their site, its database and broker through twenty days of outages and edits.
 site-days: $(VENV)/.edgeface-test
-	$(python) -m pytest $(PYTEST_ARGS) -s -m site_days tests/site
+	$(python) -m pytest $(PYTEST_ARGS) -s -m site_days tests/site tests/console
 
 # 12 000 random days at random doors through the decision engine: docs/decision-engine.md.
 door-sequences: $(VENV)/.edgeface-test
