@@ -6,10 +6,12 @@ which decides. Everything comes from here: no other server, no inline script, no
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from importlib import resources
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
@@ -55,20 +57,33 @@ def page(name: str) -> str:
 
 
 @router.get("/static/{name}")
-def static(name: str) -> Response:
-    """Return a file of ``static/``; 404 for any other name."""
+def static(name: str, request: Request) -> Response:
+    """Return a file of ``static/``, or say that the browser has it; 404 for any other name."""
     found = _static().get(name)
     if found is None:
         return Response("No such file.", 404, media_type="text/plain")
-    content, media_type = found
-    return Response(content, media_type=media_type, headers={"Cache-Control": "no-cache"})
+    headers = {"Cache-Control": "no-cache", "ETag": found.tag}
+    if request.headers.get("if-none-match") == found.tag:
+        return Response(status_code=304, headers=headers)
+    return Response(found.content, media_type=found.media_type, headers=headers)
+
+
+@dataclass(frozen=True)
+class _File:
+    content: bytes
+    media_type: str
+    tag: str
 
 
 @cache
-def _static() -> dict[str, tuple[bytes, str]]:
-    files = [file for file in (_FOLDER / "static").iterdir() if file.is_file()]
-    types = {file.name: _TYPES.get("." + file.name.rpartition(".")[2]) for file in files}
-    return {file.name: (file.read_bytes(), types[file.name]) for file in files if types[file.name]}
+def _static() -> dict[str, _File]:
+    found = {}
+    for file in (_FOLDER / "static").iterdir():
+        media_type = _TYPES.get("." + file.name.rpartition(".")[2])
+        if media_type is not None:
+            content = file.read_bytes()
+            found[file.name] = _File(content, media_type, f'"{sha256(content).hexdigest()[:32]}"')
+    return found
 
 
 def _serve(address: str, name: str) -> None:

@@ -126,6 +126,15 @@ class Browser:
         self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)
         found.click()
 
+    def press(self, keys: str) -> None:
+        """Press keys one after the other, whatever has the focus."""
+        for key in keys:
+            self.driver.switch_to.active_element.send_keys(key)
+
+    def focused(self) -> str:
+        """The id of what has the focus."""
+        return self.driver.switch_to.active_element.get_attribute("id")
+
     def pixel(self, x: int, y: int) -> tuple[int, int, int]:
         """The colour of a pixel of the page's first canvas: red, green, blue."""
         red, green, blue, _ = self.driver.execute_script(

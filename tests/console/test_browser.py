@@ -16,7 +16,7 @@ import pytest
 from edgeface.door.audit_entry import decode
 from edgeface.door.event import Moment
 from edgeface.site.wire import LOOK_HEADER
-from tests.console.browser import Browser
+from tests.console.browser import NARROW, WIDE, Browser
 from tests.console.serving import PASSWORD, Served
 from tests.door.audit_logs import KEY, lines, open_log, opening
 
@@ -236,3 +236,27 @@ def test_page_asks_for_a_login_when_the_session_is_over(
     browser.wait(lambda: "/login?to=%2Fschedules" in browser.driver.current_url, "the login")
     assert "late" not in furnished.site.rules.groups()
     browser.complaints()  # the browser notes the refusal
+
+
+def test_keyboard_alone_leads_to_the_page_and_through_the_menu(
+    browser: Browser, furnished: Served
+) -> None:
+    browser.log_in(furnished.login("operator"))
+    browser.open("/people")
+    browser.press("\ue004\ue007")  # Tab, Enter
+    assert browser.focused() == "page"
+    browser.resize(NARROW)
+    browser.driver.find_element("id", "menu").send_keys("\ue007")
+    browser.wait_for("Log out")
+    browser.press("\ue00c")  # Escape
+    assert browser.focused() == "menu" and "Log out" not in browser.text()
+    browser.resize(WIDE)
+
+
+def test_browser_asks_for_a_file_once_and_then_whether_it_changed(furnished: Served) -> None:
+    with furnished.client() as client:
+        first = client.get(f"{furnished.url}/static/console.css")
+        tag = {"If-None-Match": first.headers["etag"]}
+        again = client.get(f"{furnished.url}/static/console.css", headers=tag)
+    assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+    assert first.headers["content-type"].startswith("text/css")

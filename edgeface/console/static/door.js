@@ -74,6 +74,7 @@ async function follow(until, place) {
     await watch(`${path}/live`, own.signal, async (picture) => {
       await draw(byId("picture"), picture);
       byId("over").hidden = true;
+      byId("asked").textContent = picture.look?.instruction ? `The visitor is asked: ${picture.look.instruction}` : "";
     });
     if (own === watching) stop();
   } catch (error) {
@@ -88,7 +89,7 @@ function stop() {
   watching?.abort();
   watching = null;
   byId("stop").hidden = true;
-  byId("seen").textContent = "";
+  byId("seen").textContent = byId("asked").textContent = "";
   const canvas = byId("picture");
   canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
   over("Off. Nobody sees this door’s picture.");

@@ -56,7 +56,8 @@ export async function draw(canvas, { blob, look }) {
 }
 
 // {box: [x, y, width, height], text, state} over the picture; also on a photo at enrolment.
-export function box(pen, { box: [x, y, width, height], text = "", state = "" }, scale = 1) {
+export function box(pen, { box: [x, y, width, height], text: reason = "", state = "" }, scale = 1) {
+  const text = reason.replaceAll("_", " ");
   const colour = { good: "#4fd18b", warn: "#ffc857", bad: "#ff7a6b" }[state] || "#6cd0c4";
   pen.lineWidth = Math.max(3 * scale, 1.5);
   pen.strokeStyle = colour;
