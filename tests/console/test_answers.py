@@ -53,6 +53,16 @@ def test_database_that_is_away_is_said_and_all_is_well_when_it_is_back(served: S
             assert wait_until(lambda: client.get("/users").status_code == 200)
 
 
+def test_change_that_cannot_be_logged_is_no_success(served: Served, owner: httpx.Client):
+    log, away = served.folder / "acts", served.folder / "acts.away"
+    log.rename(away)
+    answer = owner.put("/decision", json={})
+    away.rename(log)
+    assert (answer.status_code, answer.json()["error"]) == (503, "unavailable")
+    assert owner.put("/decision", json={}).status_code == 204
+    assert owner.get("/acts/report").json()["whole"]
+
+
 def test_mistake_of_ours_shows_no_insides(served: Served):
     app = create_app(served.site)
 

@@ -100,7 +100,8 @@ def test_unknown_user_takes_as_long_as_a_wrong_password(users):
             best.append(time.perf_counter() - start)
         return min(best)
 
-    assert spent("nobody") == pytest.approx(spent("ada"), rel=0.5)
+    # Without the hash of nobody it would be hundreds of times quicker.
+    assert 0.3 < spent("nobody") / spent("ada") < 3
 
 
 def test_disabled_user_is_refused_and_all_sessions_end(database, users):
