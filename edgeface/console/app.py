@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 import edgeface
@@ -68,6 +69,7 @@ def create_app(site: Site, *, names: Iterable[str] = ()) -> FastAPI:
     )
     app.state.site, app.state.live = site, LivePictures()
     app.state.waiting, app.state.watching = routes_door.Waiting(), set()
+    app.state.looking = CapacityLimiter(1)
     for part in _PARTS:
         app.router.routes.extend(part.router.routes)
     add_error_answers(app)

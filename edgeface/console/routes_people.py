@@ -12,7 +12,7 @@ from edgeface.console.answers import Refused, values_checked
 from edgeface.console.describe import body
 from edgeface.console.enrol import enrol_photos
 from edgeface.console.forms import Field, Flag, Form, Limit, Name, Text, Time, Uid
-from edgeface.console.photos import Look, look_at, read_form, uploads_of
+from edgeface.console.photos import Look, in_turn, look_at, read_form, uploads_of
 from edgeface.console.security import api_router, site_of, who
 from edgeface.site.people import Entry, Erasure
 
@@ -168,7 +168,8 @@ async def enrol(request: Request, response: Response) -> PersonAnswer:
     form = await read_form(request)
     new = _new_person({key: value for key, value in form.items() if isinstance(value, str)})
     uploads = await uploads_of(form)
-    entry = await run_in_threadpool(
+    entry = await in_turn(
+        request,
         enrol_photos,
         site_of(request),
         new.name,
@@ -187,7 +188,7 @@ async def enrol(request: Request, response: Response) -> PersonAnswer:
 async def check(request: Request) -> list[LookAnswer]:
     """Say what each photo is good for; nothing is stored."""
     uploads = await uploads_of(await read_form(request))
-    looks = await run_in_threadpool(look_at, site_of(request).pipeline, uploads)
+    looks = await in_turn(request, look_at, site_of(request).pipeline, uploads)
     return [_look(look) for look in looks]
 
 
@@ -240,7 +241,8 @@ async def add_photos(uid: Uid, request: Request) -> PersonAnswer:
     site, form = site_of(request), await read_form(request)
     uploads = await uploads_of(form)
     name = (await run_in_threadpool(site.people.get, uid)).name
-    entry = await run_in_threadpool(
+    entry = await in_turn(
+        request,
         enrol_photos,
         site,
         name,
