@@ -235,7 +235,7 @@ class Shipper:
         return (self._received or {}).get(self._log_id or "", 0)
 
     def _send(self, line: Line) -> None:
-        assert self._link is not None
+        assert self._link is not None  # nosec B101  # for type checkers
         began = self._clock()
         message = Publication(self._topics[LOG_TOPIC], self._payload(line))
         self._link.publish(message, closing=lambda: self._closing)

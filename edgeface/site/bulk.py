@@ -55,7 +55,7 @@ _ADD_PEOPLE = f"""
 INSERT INTO person (uid, version, touched, sort_key, {COLUMNS})
 SELECT uid, %(before)s + row_number() OVER (ORDER BY number), '{{}}', sort_key, {COLUMNS}
 FROM incoming WHERE NOT known
-"""
+"""  # nosec B608  # constants
 _ADD_TEMPLATES = """
 WITH added AS (
     INSERT INTO template (uid, digest, embedding)

@@ -241,5 +241,5 @@ def _forget(
 
 def _one(found: Any) -> tuple:
     row = found.fetchone()
-    assert row is not None
+    assert row is not None  # nosec B101  # for type checkers
     return row

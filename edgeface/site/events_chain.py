@@ -202,7 +202,7 @@ class Chain:
             (door, log_id, GENESIS),
         )
         log = self._read_log(door, log_id)
-        assert log is not None
+        assert log is not None  # nosec B101  # for type checkers
         if before is not None:
             detail = f"the door began a new log, {log_id}; the one before is {before[0]}"
             self.notice(log.notice("new_log", detail, about=log_id))

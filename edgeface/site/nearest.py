@@ -144,7 +144,7 @@ def _walk(connection: Connection, probe: np.ndarray, *, candidates: int) -> Foun
     )
     dim = len(probe)
     sql = (
-        f"SELECT uid FROM template ORDER BY {_bits('embedding', dim)} "
+        f"SELECT uid FROM template ORDER BY {_bits('embedding', dim)} "  # nosec B608
         f"<~> {_bits('%(probe)s::vector', dim)} LIMIT %(count)s"
     )
     return _templates(connection, sql, probe, count=candidates)
@@ -153,7 +153,7 @@ def _walk(connection: Connection, probe: np.ndarray, *, candidates: int) -> Foun
 def _templates(connection: Connection, uids: str, probe: np.ndarray, *, count: int) -> Found:
     # Oldest first, so that of people who tie exactly the one enrolled first is named first.
     sql = (
-        f"WITH near AS MATERIALIZED ({uids}) SELECT uid, vector_send(embedding) FROM template "
+        f"WITH near AS MATERIALIZED ({uids}) SELECT uid, vector_send(embedding) FROM template "  # nosec B608
         "WHERE uid IN (SELECT uid FROM near) ORDER BY id"
     )
     cursor = connection.cursor(binary=True)
