@@ -65,8 +65,9 @@ def test_owner_gets_what_the_description_says(served: Served, tmp_path: Path):
         own = headers(
             Cookie=cookie, Origin=served.url, **{"X-CSRF-Token": client.headers["X-CSRF-Token"]}
         )
-    done = run(served, tmp_path, *own, "--exclude-path-regex", _LEFT_OUT)
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+        done = run(served, tmp_path, *own, "--exclude-path-regex", _LEFT_OUT)
+        assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+        assert client.get("/session").status_code == 200, "the session ended on the way"
 
 
 def test_door_gets_what_the_description_says(served: Served, tmp_path: Path):
