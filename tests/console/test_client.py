@@ -126,3 +126,5 @@ def test_example_runs(served: Served, repository: Path, photos: Path, tmp_path: 
     )
     assert done.returncode == 0, done.stderr
     assert "Grace Hopper: 1 templates" in done.stdout
+    enrolled = served.site.people.by_name("Grace Hopper")
+    served.site.people.erase(enrolled.uid, by="user:test")  # other tests enrol the same face
