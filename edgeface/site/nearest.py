@@ -1,9 +1,10 @@
-"""Who of a large site is most alike: candidates by an index, scores by our own kernels.
+"""Who of a large site is most alike: candidates by their bits, scores by our own kernels.
 
-The index knows of each template which numbers are positive, a bit each, as a graph to walk along
-(HNSW, of pgvector). What it finds is a guess, so the candidates' templates are then compared as a
-door compares them. Without the index, and when asked for, every template is compared. Decision 0041
-has what that finds and costs.
+Of each template the database knows which numbers are positive, a bit each. The people whose bits
+are most alike are then compared as a door compares them: what can go wrong is only that somebody
+is not among them. At a small site, and when asked for, every template is compared. An index, a
+graph to walk along (HNSW, of pgvector), is quicker than reading all bits, and misses more.
+Decision 0041 has what each finds and costs.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 INDEX = "template_nearest"
-CANDIDATES = 400
+CANDIDATES = 1000
 """Templates whose bits are most alike, which are then compared."""
+SMALL = 20_000
+"""Up to so many templates all of them are compared, which is as quick."""
 _MOST_CANDIDATES = 1000  # hnsw.ef_search allows no more
 _SPARE = 8  # more than asked for: PostgreSQL's sums are rounded in another order than ours
 _BUILD_LOCK = 0x6564_6768  # whoever builds the index
@@ -59,21 +62,23 @@ def nearest(
     count
         How many people at most, at least 1. Fewer come where the candidates are templates of fewer.
     exact
-        Compare every template also where there is an index.
+        Compare every template, however many there are: seconds for a million.
     candidates
-        How many templates the index is to find, 1 to 1000: more of them miss less.
+        Of how many templates the bits are taken to be right, 1 to 1000: more of them miss less.
     """
     if not isinstance(count, int) or count < 1:
         raise ValueError(f"count is {count!r}; expected a whole number of at least 1")
     if not 1 <= candidates <= _MOST_CANDIDATES:
         raise ValueError(f"candidates is {candidates!r}; expected 1 to {_MOST_CANDIDATES}")
     with database.transaction() as connection:
-        dim, indexed = _what_there_is(connection)
+        dim, indexed, size = _what_there_is(connection)
         probe = require_probe(probe, dim=dim)
-        if indexed and not exact:
+        if exact or not indexed and size <= SMALL:
+            found = _compare_all(connection, probe, count=count)
+        elif indexed:
             found = _walk(connection, probe, candidates=candidates)
         else:
-            found = _scan(connection, probe, count=count)
+            found = _read_bits(connection, probe, candidates=candidates)
     return _ranked(found, probe)[:count]
 
 
@@ -98,7 +103,7 @@ def build_index(database: Database, *, memory_mb: int = 1024, workers: int = 2) 
     with database.session() as connection:
         if not connection.execute("SELECT pg_try_advisory_lock(%s)", (_BUILD_LOCK,)).fetchone()[0]:
             raise SiteError("the index is being built by somebody else: wait for it")
-        dim, indexed = _what_there_is(connection)
+        dim, indexed, _ = _what_there_is(connection)
         if indexed:
             return
         # One that was interrupted stays as an index that is not valid.
@@ -114,25 +119,31 @@ def build_index(database: Database, *, memory_mb: int = 1024, workers: int = 2) 
         )
 
 
-def _what_there_is(connection: Connection) -> tuple[int, bool]:
-    """Return how long templates are, and whether there is an index that can be used."""
+def _what_there_is(connection: Connection) -> tuple[int, bool, int]:
+    """Return how long templates are, whether there is an index that can be used, and how many
+    templates there are, counted to one above `SMALL`."""
     found = connection.execute(
         "SELECT dim, coalesce((SELECT indisvalid FROM pg_index "
-        "WHERE indexrelid = to_regclass(%s)), false) FROM site",
-        (INDEX,),
+        "WHERE indexrelid = to_regclass(%s)), false), "
+        "(SELECT count(*) FROM (SELECT FROM template_bits LIMIT %s) AS seen) FROM site",
+        (INDEX, SMALL + 1),
     ).fetchone()
     if found is None:
         raise SiteError("nobody was ever enrolled at this site, so it has no model yet")
     return found
 
 
-def _scan(connection: Connection, probe: np.ndarray, *, count: int) -> Found:
+def _compare_all(connection: Connection, probe: np.ndarray, *, count: int) -> Found:
     """Return all templates of the best people, of everybody's compared."""
-    sql = (
-        "SELECT uid FROM template GROUP BY uid "
-        "ORDER BY min(embedding <#> %(probe)s::vector) LIMIT %(count)s"
-    )
-    return _templates(connection, sql, probe, count=count + _SPARE)
+    wanted = count + _SPARE
+    rows = 4 * wanted
+    while True:
+        sql = "SELECT uid FROM template ORDER BY embedding <#> %(probe)s::vector LIMIT %(count)s"
+        found = _templates(connection, sql, probe, count=rows)
+        # As many people as are wanted, or everybody: whoever is not among them is less alike.
+        if len({uid for uid, _ in found}) >= wanted or len(found) < rows:
+            return found
+        rows *= 4
 
 
 def _walk(connection: Connection, probe: np.ndarray, *, candidates: int) -> Found:
@@ -146,6 +157,15 @@ def _walk(connection: Connection, probe: np.ndarray, *, candidates: int) -> Foun
     sql = (
         f"SELECT uid FROM template ORDER BY {_bits('embedding', dim)} "  # nosec B608
         f"<~> {_bits('%(probe)s::vector', dim)} LIMIT %(count)s"
+    )
+    return _templates(connection, sql, probe, count=candidates)
+
+
+def _read_bits(connection: Connection, probe: np.ndarray, *, candidates: int) -> Found:
+    """Return all templates of whose bits are most alike, of everybody's."""
+    sql = (
+        "SELECT uid FROM template WHERE id IN (SELECT id FROM template_bits "
+        "ORDER BY bits <~> binary_quantize(%(probe)s::vector) LIMIT %(count)s)"
     )
     return _templates(connection, sql, probe, count=candidates)
 

@@ -40,10 +40,12 @@ def valid(database) -> bool:
     return found is not None and found[0]
 
 
-@pytest.mark.parametrize("indexed", [False, True])
-def test_people_are_ranked_by_their_best_template(database, crowd, indexed):
-    if indexed:
+@pytest.mark.parametrize("way", ["all", "bits", "index"])
+def test_people_are_ranked_by_their_best_template(database, crowd, way, monkeypatch):
+    if way == "index":
         build_index(database)
+    if way == "bits":
+        monkeypatch.setattr("edgeface.site.nearest.SMALL", 10)
     for probe in faces(20, seed=99):
         found = nearest(database, probe, count=5, candidates=1000)
         assert [uid for uid, _ in found] == [uid for uid, _ in brute(crowd, probe, 5)]
@@ -52,8 +54,13 @@ def test_people_are_ranked_by_their_best_template(database, crowd, indexed):
         )
 
 
-def test_few_candidates_give_whom_they_are_of_in_the_right_order_with_right_scores(database, crowd):
-    build_index(database)
+@pytest.mark.parametrize("way", ["bits", "index"])
+def test_few_candidates_give_whom_they_are_of_in_the_right_order_with_right_scores(
+    database, crowd, way, monkeypatch
+):
+    monkeypatch.setattr("edgeface.site.nearest.SMALL", 10)
+    if way == "index":
+        build_index(database)
     for probe in faces(20, seed=98):
         order = brute(crowd, probe, len(crowd))
         found = nearest(database, probe, count=5, candidates=6)
@@ -71,13 +78,17 @@ def test_exact_search_is_exact_also_where_there_is_an_index(database, crowd):
         assert [uid for uid, _ in found] == [uid for uid, _ in brute(crowd, probe, 3)]
 
 
-def test_index_follows_who_is_enrolled_and_erased(database, site, crowd):
-    build_index(database)
+@pytest.mark.parametrize("way", ["bits", "index"])
+def test_newcomers_are_found_and_the_erased_are_not(database, site, crowd, way, monkeypatch):
+    monkeypatch.setattr("edgeface.site.nearest.SMALL", 10)
+    if way == "index":
+        build_index(database)
     newcomer = faces(1, seed=500)
     uid = site.people.enrol("newcomer", newcomer, by=BY).uid
     assert nearest(database, newcomer[0], count=1)[0] == (uid, pytest.approx(1.0))
     site.people.erase(uid, by=BY)
     assert uid not in [one.uid for one in nearest(database, newcomer[0], count=61)]
+    assert site.count("SELECT count(*) FROM template_bits") == sum(map(len, crowd.values()))
 
 
 def test_more_people_than_there_are_gives_all_of_them(database, crowd):
