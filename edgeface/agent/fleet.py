@@ -167,7 +167,8 @@ class Fleet:
             before = self._health()
             if before is not None:
                 return before
-            self._ended.wait(_ASK_S)
+            if self._ended.wait(_ASK_S):
+                raise KilledError("this process ends")
         raise SiteError("the door does not answer: nothing was begun; mend it first")
 
     def _wait_for_site(self, text: str) -> None:

@@ -106,7 +106,8 @@ def read(connection: Connection, head: RolloutHead) -> Rollout:
 def read_doors(connection: Connection, rollout: int) -> list[RolloutDoor]:
     """Return a roll-out's doors in their order."""
     cursor = connection.cursor(row_factory=class_row(RolloutDoor))
-    query = f"SELECT {', '.join(_DOOR_FIELDS)} FROM rollout_door WHERE rollout = %s ORDER BY place"  # nosec B608
+    columns = ", ".join(_DOOR_FIELDS)
+    query = f"SELECT {columns} FROM rollout_door WHERE rollout = %s ORDER BY place"  # nosec B608
     return cursor.execute(query, (rollout,)).fetchall()
 
 
@@ -121,11 +122,10 @@ def add(
     connection: Connection, kind: str, kept: RolloutFile, limits: Limits, *, by: str, now: datetime
 ) -> int:
     """Add a running roll-out and return its number."""
-    values = {"kind": kind, **asdict(kept), **asdict(limits), "by": by, "made_at": now}
-    query = (
-        f"INSERT INTO rollout (state, {', '.join(values)}) "  # nosec B608
-        f"VALUES ('running', {', '.join(f'%({name})s' for name in values)}) RETURNING id"
-    )
+    values = {"state": "running", "kind": kind, "by": by, "made_at": now}
+    values.update(**asdict(kept), **asdict(limits))
+    columns, places = ", ".join(values), ", ".join(f"%({name})s" for name in values)
+    query = f"INSERT INTO rollout ({columns}) VALUES ({places}) RETURNING id"  # nosec B608
     (number,) = connection.execute(query, values).fetchone()
     return number
 
@@ -141,7 +141,8 @@ def write_door(connection: Connection, rollout: int, door: RolloutDoor) -> None:
     values = {name: getattr(door, name) for name in _DOOR_FIELDS if name != "before"}
     values["before"] = None if door.before is None else Jsonb(dict(door.before))
     sets = ", ".join(f"{name} = %({name})s" for name in _DOOR_FIELDS if name != "place")
-    query = f"UPDATE rollout_door SET {sets} WHERE rollout = %(rollout)s AND place = %(place)s"  # nosec B608
+    row = "rollout = %(rollout)s AND place = %(place)s"
+    query = f"UPDATE rollout_door SET {sets} WHERE {row}"  # nosec B608
     connection.execute(query, {**values, "rollout": rollout})
 
 

@@ -139,6 +139,17 @@ class Board:
         file.chmod(0o755)
 
 
+def take(board: Board, server: FileServer, task: Mapping[str, Any], **changes: Any) -> dict:
+    """Let a board do one step, and return its report."""
+    fleet = board.fleet(server.url, **changes)
+    fleet.start()
+    try:
+        fleet.ask(task)
+        return finished(fleet, task)
+    finally:
+        fleet.close()
+
+
 def installed(kit: Path, root: Path) -> Path:
     """Install a kit on a machine of its own, for boards to copy: it takes a second."""
     assert_done(run_slot(root, "install", kit))

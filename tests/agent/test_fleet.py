@@ -12,7 +12,16 @@ import pytest
 
 from edgeface.agent import fleet_fetch
 from edgeface.errors import SiteError
-from tests.agent.fleet_board import ILL, Board, FileServer, finished, installed, kill, kill_programs
+from tests.agent.fleet_board import (
+    ILL,
+    Board,
+    FileServer,
+    finished,
+    installed,
+    kill,
+    kill_programs,
+    take,
+)
 from tests.boards.slot.kits import FAIL, PASS, folder_in_memory, make_kit, status
 from tests.boards.slot.test_signed import key_pair, sign
 from tests.door.doors import eventually
@@ -59,17 +68,6 @@ def serve() -> Iterator[object]:
     yield start
     for server in servers:
         server.stop()
-
-
-def take(board: Board, server: FileServer, task: dict, **changes: object) -> dict:
-    """Let the board do one step, and return its report."""
-    fleet = board.fleet(server.url, **changes)
-    fleet.start()
-    try:
-        fleet.ask(task)
-        return finished(fleet, task)
-    finally:
-        fleet.close()
 
 
 def test_kit_is_installed_and_the_door_runs_it(board, kits, serve):

@@ -13,7 +13,8 @@ from edgeface.agent.fleet_config import composed
 from edgeface.door.config import read_config
 from edgeface.errors import SiteError
 from edgeface.toml import read_toml
-from tests.agent.fleet_board import ILL, Board, FileServer, finished, kill
+from tests.agent.fleet_board import ILL, Board, FileServer, kill
+from tests.agent.fleet_board import take as take_step
 from tests.boards.slot.kits import folder_in_memory
 from tests.door.doors import eventually
 from tests.door.doorstep import make_doorstep, visit, write_clip
@@ -46,14 +47,7 @@ def serve(tmp_path) -> Iterator[object]:
 
 
 def take(board: Board, server: FileServer, **changes: object) -> dict:
-    task = server.task("config", **changes)
-    fleet = board.fleet(server.url)
-    fleet.start()
-    try:
-        fleet.ask(task)
-        return finished(fleet, task)
-    finally:
-        fleet.close()
+    return take_step(board, server, server.task("config", **changes))
 
 
 def place(board: Board) -> Path:
@@ -175,12 +169,8 @@ def test_the_real_check_lets_through_what_works_and_refuses_a_camera_that_is_not
     before = place.read_bytes()
     for sent, state in ((CHANGE, "done"), ('[camera]\nsource = "gone.avi"\n', "failed")):
         server = serve(sent)
-        fleet = board.fleet(server.url, door_config=place, check=check)
         task = server.task("config", rollout=len(sent))
-        fleet.start()
-        fleet.ask(task)
-        report = finished(fleet, task)
-        fleet.close()
+        report = take_step(board, server, task, door_config=place, check=check)
         assert report["state"] == state, report
     assert "gone.avi" in report["text"]
     assert place.read_bytes() != before and "gone" not in place.read_text()
