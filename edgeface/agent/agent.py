@@ -62,6 +62,7 @@ class Agent:
         self._lock = threading.Lock()
         self._faults: dict[str, str] = {}
         self._offset_s: float | None = None
+        self._digest = config.door.digest
         self._wholes = 0
         self._ended = threading.Event()
         self._back = threading.Event()  # the site answers again
@@ -225,12 +226,16 @@ class Agent:
         self.replica.send(lambda message: _tell(link, message))
 
     def _tell_status(self) -> None:
+        digest = door_of(self._config).digest
+        if digest != self._digest:  # its gallery or rules may be elsewhere now
+            self._digest = digest
+            self._reopen()
         more: dict[str, Any] = {"clock_offset_s": self._offset_s}
         for part in self._parts:
             more.update(part.status())
         faults = {**self.replica.problems(), **self.faults}
         status = self._status.tell(
-            config=door_of(self._config).digest,
+            config=digest,
             rules=self.replica.rules_version(),
             people=self.replica.count(),
             faults={part: text[:_TEXT_LIMIT] for part, text in faults.items()},
@@ -247,7 +252,7 @@ class Agent:
                 self._faults[part] = text
 
     def _reopen(self) -> None:
-        """Open the gallery anew: it may be another file now."""
+        """Open the gallery anew, as door.toml names it now: it may be another file."""
         with self._lock:
             try:
                 replica = self._open_replica()
@@ -257,6 +262,7 @@ class Agent:
             self._faults.pop("gallery", None)
             old, self.replica = self.replica, replica
         old.close()
+        self._links["changes"].cut()  # what it waits for is the old one's
 
 
 def _tell(link: SiteLink, message: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeface.agent.agent import Agent
-from edgeface.agent.config import AgentConfig
+from edgeface.agent.config import AgentConfig, door_of, rules_file
 from edgeface.agent.fleet import Fleet
 from edgeface.agent.fleet_desk import FleetDesk
 from edgeface.agent.fleet_settings import FleetSettings
@@ -125,7 +125,7 @@ def _health(window: Path | None) -> dict[str, Any] | None:
 
 
 def _open_replica(config: AgentConfig, bundle: Bundle) -> Replica:
-    door, dim = config.door, bundle.stage("embedder")["dim"]
+    door, dim = door_of(config), bundle.stage("embedder")["dim"]
     settings = door.table("gallery")
     key = settings.get("key")
     gallery = Gallery.open(
@@ -135,7 +135,7 @@ def _open_replica(config: AgentConfig, bundle: Bundle) -> Replica:
         key=None if key is None else GalleryKey.from_settings(key, base=door.base),
     )
     local = config.tables.get("local_enrolment", True)
-    return Replica(gallery, dim=dim, rules=RulesFile(config.rules_file), local=local)
+    return Replica(gallery, dim=dim, rules=RulesFile(rules_file(door)), local=local)
 
 
 def _window(config: AgentConfig) -> Path | None:

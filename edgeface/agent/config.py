@@ -88,12 +88,6 @@ class AgentConfig:
         """Where the door's token is."""
         return secret_path(self.tables["token_file"], base=self.base)
 
-    @property
-    def rules_file(self) -> Path | None:
-        """Where door.toml says that the site's rules go."""
-        rules = self.door.tables.get("site_rules")
-        return None if rules is None else self.door.base / rules
-
 
 def read_agent_config(path: str | Path) -> AgentConfig:
     """Read and check an agent.toml, and its door.toml.
@@ -121,6 +115,12 @@ def read_agent_config(path: str | Path) -> AgentConfig:
     except ValueError as error:
         raise SiteError(f"{path}: token_file: {error}") from error
     return config
+
+
+def rules_file(door: DoorConfig) -> Path | None:
+    """Return where a door.toml says that the site's rules go."""
+    rules = door.tables.get("site_rules")
+    return None if rules is None else door.base / rules
 
 
 def door_of(config: AgentConfig) -> DoorConfig:

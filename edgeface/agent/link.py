@@ -56,7 +56,7 @@ class SiteLink:
         self._prefix = self._target.path.rstrip("/") + API
         self._token = token
         self._connection: http.client.HTTPConnection | None = None
-        self._is_cut = False
+        self._cuts = 0
 
     def get(self, path: str, *, wait_s: float = 0.0) -> bytes:
         """Return the answer to a GET below /api/v1, which may take `wait_s` seconds longer."""
@@ -98,7 +98,8 @@ class SiteLink:
 
     def cut(self) -> None:
         """End the request at hand, from another thread; it raises ``SiteUnavailableError``."""
-        self._is_cut, connection = True, self._connection
+        self._cuts += 1
+        connection = self._connection
         if connection is not None and connection.sock is not None:
             try:
                 connection.sock.shutdown(socket.SHUT_RDWR)
@@ -114,12 +115,12 @@ class SiteLink:
     def _answer(
         self, request: tuple, timeout_s: float, limits: ExitStack
     ) -> http.client.HTTPResponse:
-        kept, self._is_cut = self._connection is not None, False
+        kept, cuts = self._connection is not None, self._cuts
         try:
             return self._ask(request, timeout_s, limits)
         except _GIVEN_UP:
             self.close()
-            if not kept or self._is_cut:
+            if not kept or self._cuts != cuts:
                 raise
             return self._ask(request, timeout_s, limits)
 

@@ -171,7 +171,9 @@ class Replica:
     def _waiting(self) -> list[LocalEdit]:
         if not self._local:
             return []
-        return [edit for edit in self._found()[1] if edit.edit_id not in self._answered]
+        edits = self._found()[1]
+        # A question has the id of the enrolment that it asks about.
+        return [e for e in edits if e.kind == "ask" or e.edit_id not in self._answered]
 
     def _strays(self) -> bool:
         """Tell whether somebody of the site is not as the site has them, after all it told."""

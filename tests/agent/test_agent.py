@@ -124,6 +124,16 @@ def test_network_that_fails_and_comes_back_loses_nothing(served, door_at):
             assert eventually(lambda: served.site.people.by_name("Before").blocked, within_s=10)
 
 
+def test_settings_of_the_door_that_change_are_followed(served, door_at):
+    served.site.rules.put_group("moved", {"schedule": "always"}, by=BY)
+    door = door_at("moved", "moved")
+    door.start()
+    assert eventually(door.rules.exists, within_s=20)
+    text = (door.folder / "door.toml").read_text()
+    (door.folder / "door.toml").write_text(text.replace("site-rules.json", "elsewhere.json"))
+    assert eventually((door.folder / "elsewhere.json").exists, within_s=20)
+
+
 def test_door_whose_token_is_void_waits_and_says_so(served, door_at):
     door = door_at("void", "staff")
     (door.folder / "token").write_text("efdoor_nobody\n")

@@ -137,6 +137,22 @@ def test_somebody_erased_while_others_are_sent_does_not_come_to_the_site(site, d
     assert at_site(site, "Bob") is None and list(north.people) == ["Ada"]
 
 
+def test_somebody_erased_while_their_enrolment_is_on_its_way_is_erased_at_the_site(site, door_of):
+    north = door_of("north", "staff")
+    north.tools.enroll("Ada", faces(1), groups=("staff",))
+
+    def tell(message):
+        answer = north.tell(message)
+        if "Ada" in north.people:
+            north.tools.erase("Ada")
+        return answer
+
+    north.replica.send(tell)
+    north.sync()
+    assert at_site(site, "Ada") is None and not north.people
+    assert north.tools.holding().site.removed == ()
+
+
 def test_somebody_known_to_both_is_one_person_with_what_lets_fewer_in(site, door_of):
     north = door_of("north", "staff")
     for name, group in (("Ada", "staff"), ("Bob", "guests")):
