@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--build-index",
         action="store_true",
-        help="of faces, for more than some 20 000 people; the site may be served meanwhile",
+        help="of faces: quicker at hundreds of thousands, and misses some; docs/site-large.md",
     )
     what.add_argument(
         "--renew-certificate", action="store_true", help="sign a new server certificate"
