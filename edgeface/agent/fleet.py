@@ -249,8 +249,8 @@ class Fleet:
             self._note(self._renewing("failed", state.why))
 
     def _restart_agent(self) -> None:
-        """Let the agent run from the slot that is current; one that does not begin is an error."""
-        if self._step().renews and self._settings.restart_agent:
+        """Let the agent go by what is here now; one that does not begin is an error."""
+        if self._settings.restart_agent:
             run(self._settings.restart_agent, limit_s=_RESTART_S)
 
     def _end(self, phase: str, text: str) -> None:

@@ -65,7 +65,7 @@ FLEET_SETTINGS: dict[str, Any] = {
         },
         "restart_agent": {
             **_COMMAND,
-            "description": "after a kit; fails where the agent does not come up; systemctl "
+            "description": "then starts the agent; fails where it does not come up; systemctl "
             "restart edgeface-agent.service",
         },
         "restart_self": {

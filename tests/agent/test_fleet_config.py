@@ -111,6 +111,14 @@ def test_configuration_with_which_the_door_is_unhealthy_is_taken_back(board, ser
     assert place(board).read_text() == before and board.running == before.strip()
 
 
+def test_configuration_with_which_the_agent_does_not_begin_is_taken_back(board, serve):
+    before, server = place(board).read_text(), serve(CHANGE)
+    agent = ["/bin/sh", "-c", f"! grep -q lost_after_s {place(board)}"]
+    report = take_step(board, server, server.task("config"), restart_agent=agent)
+    assert report["state"] == "failed" and "/bin/sh ended with 1" in report["text"]
+    assert place(board).read_text() == before and board.running == before.strip()
+
+
 def test_the_site_may_have_it_taken_back_later(board, serve):
     before, server = place(board).read_text(), serve(CHANGE)
     take(board, server)
