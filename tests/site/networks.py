@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import shutil
 import subprocess
@@ -47,8 +48,8 @@ class Namespace(Way):
         _ip("link", "set", inner, "netns", self._name)
         _ip("addr", "add", f"{self.site}/30", "dev", self._cable)
         _ip("link", "set", self._cable, "up")
-        theirs = self.site.rpartition(".")[0] + ".2/30"
-        _ip("-n", self._name, "addr", "add", theirs, "dev", inner)
+        theirs = ipaddress.ip_address(self.site) + 1
+        _ip("-n", self._name, "addr", "add", f"{theirs}/30", "dev", inner)
         for device in ("lo", inner):
             _ip("-n", self._name, "link", "set", device, "up")
 
@@ -92,8 +93,9 @@ class Proxied(Way):
 
 
 def address_of(number: int) -> str:
-    """The site's address for a door's namespace."""
-    return f"10.213.{number}.1"
+    """The site's address for a door's namespace: another run on this machine has others."""
+    network = (3 * os.getpid() + number) % (1 << 14)
+    return str(ipaddress.ip_address("10.213.0.1") + 4 * network)
 
 
 def namespaces_work() -> bool:
