@@ -11,14 +11,22 @@ from tests.console.browser import Browser, browse
 from tests.console.furnish import furnish
 from tests.console.serving import Served, serve
 from tests.site.conftest import postgres  # noqa: F401
+from tests.site.people import empty
 from tests.site.postgres import Postgres
 
 
 @pytest.fixture(scope="session")
-def served(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:  # noqa: F811
+def running(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:  # noqa: F811
     """A running site with a user of each role."""
     with serve(tmp_path_factory.mktemp("served") / "site", postgres.create()) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def served(running: Served) -> Served:
+    """The running site, for a file's tests, without what other files' left there."""
+    empty(running.site.database)
+    return running
 
 
 @pytest.fixture(scope="module")
