@@ -235,18 +235,24 @@ class Fleet:
         self._end(state.result, state.why + note)
 
     def _back(self) -> None:
-        state = self._state
+        state, note = self._state, ""
         try:
-            if self._step().undo(state.notes):
+            # Cut off before, it may have gone back and not have started the door.
+            changed = self._step().undo(state.notes) or state.tries > 1
+            if changed:
                 run(self._settings.restart, limit_s=_RESTART_S)
-                self._restart_agent()
         except SiteError as error:
             self._end("failed", f"{state.why}; could not go back: {error}".lstrip("; "))
             return
+        try:
+            if changed:
+                self._restart_agent()
+        except SiteError as error:
+            note = f"; its agent does not come up: {error}"
         if state.task["action"] == "back":
-            self._note(self._renewing("done", "went back"))
+            self._note(self._renewing("done", f"went back{note}"))
         else:
-            self._note(self._renewing("failed", state.why))
+            self._note(self._renewing("failed", f"{state.why}{note}"))
 
     def _restart_agent(self) -> None:
         """Let the agent go by what is here now; one that does not begin is an error."""

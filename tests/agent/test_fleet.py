@@ -108,6 +108,7 @@ def test_kit_whose_agent_does_not_start_is_rolled_back(board, kits, serve):
     server = serve(kits["2.0.tar"])
     report = take(board, server, server.task(), restart_agent=["/bin/false"])
     assert report["state"] == "failed" and "/bin/false ended with 1" in report["text"]
+    assert "its agent does not come up" in report["text"]  # in the old version neither
     assert (board.current, board.running) == ("1.0", "1.0")
 
 
@@ -230,9 +231,15 @@ def test_program_that_is_killed_alone_is_run_again(board, kits, serve):
 
 def test_agent_that_is_killed_while_going_back_goes_on_with_it(board, kits, serve):
     server = serve(kits["ill.tar"])
+    restart = board.folder / "restart"
+    text = restart.read_text()
+    held = "grep -q '\"back\"' fleet/state.json && sleep 60\n"
+    restart.write_text(text.replace("exit 1\n", f"exit 1\n{held}", 1))  # after its "cd"
     process = board.agent(server.url, server.task())
-    assert eventually(lambda: board.phase() == "back", within_s=60)
+    assert eventually(lambda: board.phase() == "back" and board.current == "1.0", within_s=60)
     kill(process)
+    assert board.running == ILL
+    restart.write_text(text)
     report = board.report_of(board.agent(server.url, server.task()))
     assert (report["state"], board.current, board.running) == ("failed", "1.0", "1.0")
     assert report["text"] == "new fault: model: it computes nonsense"

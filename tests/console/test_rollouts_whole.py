@@ -51,6 +51,7 @@ class Doorway(DoorFolder):
             self.agent_toml.read_text()
             + f'[window]\nsocket = "window"\n[fleet]\nfolder = "fleet"\nstop = ["{stop}"]\n'
             + f'restart = ["{restart}"]\ncheck = {json.dumps(check)}\nsettle_s = 1\n'
+            + "restart_agent = []\nrestart_self = []\n"
         )
         subprocess.run([restart], check=True, env=environment())
         self.start()
