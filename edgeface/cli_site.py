@@ -20,6 +20,7 @@ from edgeface.site.nearest import build_index
 from edgeface.site.site_certificate import make_server_certificate
 from edgeface.site.site_new import make_site
 from edgeface.site.users import ROLES, Users
+from edgeface.site.users_guess import Guesses
 from edgeface.site.users_secret import read_site_key
 
 _CONFIG = "/etc/edgeface/site.toml"
@@ -167,6 +168,7 @@ def _add_user(config: SiteConfig, database: Database, args: argparse.Namespace) 
     else:
         users.change(name, password=password, enabled=True)
         uri = users.renew_authenticator(name)
+        Guesses(database).forget(address="", account=name)
     act = "user added" if args.add_user else "user reset"
     leave_act(database, act, by=_by(), detail=name)
     _show(uri)

@@ -20,7 +20,9 @@ import pytest
 from cryptography import x509
 
 from edgeface.cli import main
+from edgeface.site.database import Database
 from edgeface.site.site_certificate import certificate_problem, make_server_certificate
+from edgeface.site.users_guess import Guesses
 from tests.console.serving import PASSWORD, free_port, wait_until
 from tests.site.postgres import Postgres
 
@@ -142,10 +144,17 @@ def _use(folder: Path) -> None:
         assert client.get("/api/v1/doors").json()[0]["name"] == "front"
 
 
-def test_lost_password_and_telephone_are_replaced(folder: Path):
+def test_lost_password_and_telephone_are_replaced(folder: Path, conninfo: str):
+    with Database(conninfo, most=1) as database:
+        guesses, tried = Guesses(database), []
+        while guesses.count(address=f"192.0.2.{len(tried)}", account="ada") is None:
+            tried.append(1)
     done = of(folder, "--reset-user", "ada", typed="another horse battery\n")
     assert done.returncode == 0, done.stderr
     assert pyotp.parse_uri(done.stdout.splitlines()[-1]).secret
+    with Database(conninfo, most=1) as database:
+        free = Guesses(database).count(address="192.0.2.200", account="ada")
+        assert free is None, "guesses of others keep nobody out who was reset"
     assert of(folder, "--reset-user", "bob", typed=f"{PASSWORD}\n").returncode == 1
     short = of(folder, "--add-user", "bob", "--role", "auditor", typed="short\n")
     assert short.returncode == 1 and "12" in short.stderr
