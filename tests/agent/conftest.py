@@ -9,7 +9,7 @@ from typing import Callable
 import pytest
 
 from tests.agent.copies import Copy
-from tests.console.conftest import served  # noqa: F401
+from tests.console.conftest import running, served  # noqa: F401
 from tests.faults import ram_folder
 from tests.site.conftest import database, migrated, people_database, postgres, site  # noqa: F401
 from tests.site.people import SmallSite
