@@ -42,15 +42,28 @@ def enrol_photos(
     embeddings = require_good(look_at(site.pipeline, uploads))
     with values_checked():
         if not confirmed:
-            _require_one_person(site, name, embeddings)
+            _require_one_person(site, site.people.by_name(name), embeddings)
         return site.people.enrol(name, embeddings, by=by, changes=changes, request_id=request_id)
 
 
-def _require_one_person(site: Site, name: str, embeddings: np.ndarray) -> None:
+def add_photos_of(
+    site: Site, uid: str, uploads: Sequence[Upload], *, by: str, confirmed: bool = False
+) -> Entry:
+    """Add templates to somebody by uid: whoever was erased or renamed meanwhile is nobody new.
+
+    ``confirmed`` and errors as `enrol_photos`; ``UnknownEntryError`` for nobody of that uid.
+    """
+    known = site.people.get(uid)
+    embeddings = require_good(look_at(site.pipeline, uploads))
+    if not confirmed:
+        _require_one_person(site, known, embeddings)
+    return site.people.add(uid, embeddings, by=by)
+
+
+def _require_one_person(site: Site, known: Entry | None, embeddings: np.ndarray) -> None:
     threshold = site.pipeline.bundle.threshold()
     if float((embeddings @ embeddings.T).min()) < threshold:
         raise Refused(409, "duplicate", "the photos seem to show different people: look again")
-    known = site.people.by_name(name)
     if known is not None and known.templates:
         own = site.people.templates(known.uid)
         if float((embeddings @ own.T).max()) < threshold:

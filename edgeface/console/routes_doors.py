@@ -125,7 +125,10 @@ def ask_live(door: Door, wish: LiveWish, request: Request) -> LiveAnswer:
     doors = site_of(request).doors
     doors.ask_live(door, minutes=wish.minutes, reason=wish.reason, by=who(request).by)
     request.state.detail = f"{door}, {wish.minutes} min: {wish.reason}"
-    return LiveAnswer(until=doors.live_until(door))
+    until = doors.live_until(door)
+    if until is None:
+        request.app.state.live.drop(door)
+    return LiveAnswer(until=until)
 
 
 @router.get("/doors/{door}/live", response_class=StreamingResponse)

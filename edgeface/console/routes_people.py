@@ -6,11 +6,10 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Header, Query, Request, Response
 from pydantic import StringConstraints, ValidationError
-from starlette.concurrency import run_in_threadpool
 
 from edgeface.console.answers import Refused, values_checked
 from edgeface.console.describe import body
-from edgeface.console.enrol import enrol_photos
+from edgeface.console.enrol import add_photos_of, enrol_photos
 from edgeface.console.forms import Field, Flag, Form, Limit, Name, Text, Time, Uid
 from edgeface.console.photos import Look, in_turn, look_at, read_form, uploads_of
 from edgeface.console.security import api_router, site_of, who
@@ -240,12 +239,11 @@ async def add_photos(uid: Uid, request: Request) -> PersonAnswer:
     """Add templates from further photos of somebody."""
     site, form = site_of(request), await read_form(request)
     uploads = await uploads_of(form)
-    name = (await run_in_threadpool(site.people.get, uid)).name
     entry = await in_turn(
         request,
-        enrol_photos,
+        add_photos_of,
         site,
-        name,
+        uid,
         uploads,
         by=who(request).by,
         confirmed=form.get("confirm") == "true",

@@ -80,6 +80,9 @@ def _change(
     changes, refused = _granted(message, asking, own=row.record.groups)
     templates = decode_templates(message.get("templates", []), dim=dim)
     own = asking.has_all(row.record.groups)
+    if not own and _sets_card(changes, row):  # an access panel at another door goes by it
+        row, refused = renew_row(connection, row), {*refused, "card"}
+        del changes["card"]
     row, conflicts = change_row(
         *(connection, row, changes),
         by=asking.by,
@@ -161,6 +164,11 @@ def _granted(
     granted = groups_within(wanted, own=kept, grantable=asking.groups)
     refused = members_of(granted) != members_of(wanted)
     return {**changes, "groups": granted}, {"groups"} if refused else set()
+
+
+def _sets_card(changes: Mapping[str, Any], row: Row) -> bool:
+    card = changes.get("card")
+    return card is not None and tuple(card) != row.record.card
 
 
 def _require_known(connection: Connection, asking: Asking, row: Row, *, base: int) -> None:

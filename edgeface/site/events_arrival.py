@@ -16,6 +16,8 @@ NOTICES = ("chain_broken", "collision", "gap", "key", "new_log", "rollout", "unr
 an edit at the door that others contradicted, or that was refused; "rollout": one that failed at the
 door. These two say nothing of the log."""
 
+_FIRST = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
 
 @dataclass(frozen=True)
 class Arrival:
@@ -59,7 +61,7 @@ def row_of(arrival: Arrival, *, received_at: datetime) -> dict[str, Any]:
     Raises
     ------
     AuditError
-        It is no whole entry, or a signed one of another log.
+        It is no whole entry, a signed one of another log, or of a day that there is not.
     """
     entry = decode(arrival.line)
     if entry["kind"] in SIGNED_KINDS and entry["log"] != arrival.log_id:
@@ -89,7 +91,16 @@ def unreadable(arrival: Arrival, why: str) -> Notice:
 
 
 def moment_of(text: str | None) -> datetime | None:
-    """Return an entry's time, aware; None where the door's clock was not trusted."""
+    """Return an entry's time, aware; None where the door's clock was not trusted.
+
+    Raises ``AuditError`` for a day or an hour that there is not, or one before 1970.
+    """
     if text is None:
         return None
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+    try:
+        moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+    except ValueError as error:
+        raise AuditError(f"utc is {text}: there is no such time") from error
+    if moment < _FIRST:  # far enough back, a time zone has no name for it
+        raise AuditError(f"utc is {text}: no door was there then")
+    return moment

@@ -161,8 +161,8 @@ class Site:
         for failure in self.rollouts.failures():
             self.events.notice(Notice(failure.door, "rollout", failure.text, failure.mark))
         if time.monotonic() - self._retained_at >= _RETENTION_S:
+            self._retain()  # where it fails, the next turn tries anew and says so
             self._retained_at = time.monotonic()
-            self._retain()
 
 
 def site_people(config: SiteConfig, database: Database) -> People:

@@ -121,6 +121,8 @@ class Users:
     ) -> User:
         """Change what is not None; all sessions of the user end.
 
+        Tokens that an owner made are void for ever once that is no enabled owner any more.
+
         Raises
         ------
         UnknownEntryError
@@ -143,6 +145,8 @@ class Users:
             user = User(*_known(row, name))
             _require_owner(connection)
             connection.execute("DELETE FROM site_session WHERE user_name = %s", (name,))
+            if not user.enabled or user.role != "owner":
+                _void_tokens(connection, name)
         return user
 
     def renew_authenticator(self, name: str) -> str:
@@ -158,7 +162,10 @@ class Users:
         return self._uri(name, secret)
 
     def remove(self, name: str) -> None:
-        """Remove one; ``UnknownEntryError``, or ``SiteConflictError`` for the last owner."""
+        """Remove one, and the tokens that they made.
+
+        Raises ``UnknownEntryError``, or ``SiteConflictError`` for the last owner.
+        """
         with self._database.transaction() as connection:
             connection.execute("LOCK TABLE site_user IN SHARE ROW EXCLUSIVE MODE")
             row = connection.execute(
@@ -166,6 +173,7 @@ class Users:
             ).fetchone()
             _known(row, name)
             _require_owner(connection)
+            _void_tokens(connection, name)
 
     def check(self, name: str, *, password: str, code: str) -> User | None:
         """Return the user whose password and authenticator's code these are, else None.
@@ -242,6 +250,11 @@ def _known(row: tuple | None, name: str) -> tuple:
     if row is None:
         raise UnknownEntryError(f"there is no user {name}")
     return row
+
+
+def _void_tokens(connection: Connection, name: str) -> None:
+    # Who made a token has seen it: it would outlive the dismissal.
+    connection.execute("DELETE FROM site_token WHERE created_by = %s", (f"user:{name}",))
 
 
 def _require_owner(connection: Connection) -> None:

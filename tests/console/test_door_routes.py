@@ -187,6 +187,11 @@ def test_live_picture_flows_only_while_somebody_asked(served: Served, door, oper
     assert b'X-Edgeface-Look: {"faces": [{"box": [1, 2, 3, 4],' in got
     assert served.site.acts.find(limit=1)[0]["act"] == "live picture watched"
     operator.post("/doors/front/live", json={"minutes": 0, "reason": "done"})
+    assert operator.post("/doors/front/live", json=wish).status_code == 200
+    with pytest.raises(httpx.ReadTimeout):  # the picture from before is gone
+        with operator.stream("GET", "/doors/front/live", timeout=1.5) as stream:
+            next(stream.iter_raw())
+    operator.post("/doors/front/live", json={"minutes": 0, "reason": "done"})
     assert door.post("/door/live", content=jpeg).status_code == 403, "it was taken back"
     assert operator.get("/doors/front/live").status_code == 409
 

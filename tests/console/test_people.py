@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,6 +14,8 @@ import httpx
 import numpy as np
 import pytest
 
+from edgeface.site.people_erase import erase_row
+from edgeface.site.people_row import find_row, writing
 from tests.console.serving import Served
 
 
@@ -181,6 +184,23 @@ def test_program_with_a_token_enrols_and_nothing_else(served: Served, grace_hopp
         assert more.json()["templates"] == 2
         assert client.delete(f"/people/{uid}").status_code == 200
     assert served.site.acts.find(limit=1)[0]["by"].startswith("token:test")
+
+
+def test_who_is_erased_while_photos_are_looked_at_does_not_come_back(
+    served: Served, operator, astronaut_bgr
+):
+    person = enrol(operator, "Eileen Collins", jpeg(astronaut_bgr)).json()
+    address, photo = f"/people/{person['uid']}/photos", jpeg(astronaut_bgr[:, ::-1])
+    answers: list[httpx.Response] = []
+    files = [("photos", ("0.jpg", photo))]
+    sending = threading.Thread(target=lambda: answers.append(operator.post(address, files=files)))
+    with writing(served.site.database) as connection:
+        sending.start()
+        sending.join(1.5)  # looked at by then, and waiting for who writes
+        erase_row(connection, find_row(connection, uid=person["uid"]), by="user:test")
+    sending.join()
+    assert answers[0].status_code == 404
+    assert served.site.people.by_name("Eileen Collins") is None
 
 
 def test_somebody_enrolled_under_another_name_is_told_and_confirmed(

@@ -109,6 +109,25 @@ def test_door_lets_nobody_in_again_whom_other_doors_have_too(site):
     assert answer["outcome"] == "applied" and site.people.get(own.uid).templates == 2
 
 
+def test_door_sets_no_card_of_somebody_whom_other_doors_have_too(site):
+    front = site.door("front", "staff")
+    ada = site.enrol("Ada", groups=["staff", "vault"], card=(1, 2))
+    changes = {"card": [7, 4711], "consent_at": "2026-01-31T00:00:00Z"}
+    answer = checked(front.edit("change", uid=ada.uid, base=ada.version, changes=changes))
+    assert answer["conflicts"] == ["card"] and answer["version"] > ada.version
+    alone = checked(front.edit("change", uid=ada.uid, changes={"card": [7, 4711]}))
+    assert alone["conflicts"] == ["card"] and alone["version"] > answer["version"], "told anew"
+    entry = site.people.get(ada.uid)
+    assert entry.card == (1, 2) and entry.consent_at == "2026-01-31T00:00:00Z"
+    base = {"uid": ada.uid, "base": entry.version}
+    assert front.edit("change", **base, changes={"card": [1, 2]})["conflicts"] == []
+    base = {"uid": ada.uid, "base": site.people.get(ada.uid).version}
+    assert front.edit("change", **base, changes={"card": None})["outcome"] == "applied"
+    assert site.people.get(ada.uid).card is None
+    own = site.enrol("Bob", groups=["staff"])
+    assert front.edit("change", uid=own.uid, changes={"card": [7, 4711]})["conflicts"] == []
+
+
 def test_erasing_at_a_door_erases_everywhere_and_wins_over_every_edit(site):
     front, back = site.door("front", "staff"), site.door("back", "staff")
     ada = site.enrol("Ada", groups=["staff"])

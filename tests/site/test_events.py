@@ -113,6 +113,14 @@ def test_line_that_was_changed_on_the_way_is_no_line(events, sent):
     assert "its hash does not belong to it" in noticed(events, "unreadable")[0]
 
 
+@pytest.mark.parametrize("utc", ["2026-02-31", "0000-01-01", "0001-01-01", "2026-13-01"])
+def test_line_of_a_day_that_there_is_not_is_no_line_and_others_are_taken(events, sent, utc):
+    strange = resigned(sent[3], utc=f"{utc}T00:00:00.000Z")
+    assert events.receive_all([*sent[:3], strange]) == (True, True, True, False)
+    assert f"utc is {utc}" in noticed(events, "unreadable")[0]
+    assert all(events.receive_all(sent[3:])), "the door's own line is taken yet"
+
+
 def test_new_log_of_a_door_is_noticed(events, sent, tmp_path):
     events.receive_all(sent)
     second = arrivals(write_log(tmp_path / "second", visits=2))

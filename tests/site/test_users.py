@@ -115,6 +115,19 @@ def test_disabled_user_is_refused_and_all_sessions_end(database, users):
     assert users.check("bob", password=PASSWORD, code=code) is None
 
 
+@pytest.mark.parametrize("change", [{"enabled": False}, {"role": "operator"}, None])
+def test_tokens_of_an_owner_who_is_none_any_more_are_void(database, users, change):
+    users.add("ada", password=PASSWORD, role="owner")
+    users.add("bob", password=PASSWORD, role="owner")
+    tokens = Tokens(database)
+    texts = {name: tokens.add(name, scopes=SCOPE, by=f"user:{name}")[1] for name in ("ada", "bob")}
+    users.change("bob", password=PASSWORD + " and more")
+    assert tokens.authenticate(texts["bob"]) is not None
+    users.remove("bob") if change is None else users.change("bob", **change)
+    assert tokens.authenticate(texts["bob"]) is None
+    assert tokens.authenticate(texts["ada"]) is not None
+
+
 def test_last_owner_stays_owner(users):
     users.add("ada", password=PASSWORD, role="owner")
     users.add("bob", password=PASSWORD, role="operator")
