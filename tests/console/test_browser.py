@@ -187,6 +187,29 @@ def test_new_user_is_shown_a_code_to_scan(browser: Browser, furnished: Served) -
     assert browser.complaints() == []
 
 
+def test_anybody_sets_their_own_password_and_is_logged_out(
+    browser: Browser, furnished: Served
+) -> None:
+    furnished.add_user("carl", "auditor")
+    browser.log_in(furnished.login("carl"))
+    browser.driver.find_element("id", "password").click()
+    new, code = "another horse battery", furnished.login("carl")["code"]
+    browser.fill(Password_as_it_is="a wrong horse", New_password=new, New_password_again=f"{new}!")
+    browser.write("Code of your authenticator app", code)
+    browser.click("Change it")
+    assert not browser.field("New password again").get_property("validity")["valid"]
+    browser.write("New password again", new)
+    browser.click("Change it")
+    browser.wait_for("Name, password or code is wrong")
+    assert browser.problems() == []
+    browser.write("Password as it is", PASSWORD)
+    browser.click("Change it")
+    browser.wait(lambda: browser.driver.current_url.endswith("/login"), "the login")
+    browser.log_in({**furnished.login("carl"), "password": new})
+    furnished.site.users.remove("carl")
+    browser.complaints()  # the browser notes the refusal
+
+
 def test_photos_come_from_the_camera_of_this_device_too(
     browser: Browser, furnished: Served
 ) -> None:

@@ -54,10 +54,11 @@ async function ask(method, path, { json, form, version, signal, byItself = false
 
 async function checked(answer) {
   if (answer.ok) return answer;
-  if (answer.status === 401 && location.pathname !== "/login") {
+  const told = await answer.json().catch(() => ({}));
+  // "wrong" is a password, not the session.
+  if (answer.status === 401 && told.error !== "wrong" && location.pathname !== "/login") {
     location.assign(`/login?to=${encodeURIComponent(location.pathname + location.search)}`);
   }
-  const told = await answer.json().catch(() => ({}));
   const text = told.text || `The site answered ${answer.status}.`;
   throw new ApiError(answer.status, told.error || "", sentence(text));
 }

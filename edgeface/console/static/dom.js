@@ -68,6 +68,12 @@ export function field(label, input, hint = null) {
   return el("div.field", {}, el("label", { for: input.id }, label), input, hint && el("p.hint", { id: `${input.id}-hint` }, hint));
 }
 
+// A password to be, written for the first time.
+export function password(id, label) {
+  const input = el("input", { id, name: "password", type: "password", minlength: 12, maxlength: 200, required: true, autocomplete: "new-password" });
+  return field(label, input, "At least 12 characters; several words make a good one.");
+}
+
 export function choice(label, attributes) {
   return el("label.choice", {}, el("input", { type: "checkbox", ...attributes }), el("span", {}, label));
 }

@@ -1,5 +1,6 @@
 // What every page has: who is logged in, the navigation by role, logging out.
 
+import { changeOwnPassword } from "./account.js";
 import { get, keepCsrf, remove } from "./api.js";
 import { byId, el, problem } from "./dom.js";
 import { mayName } from "./names.js";
@@ -31,6 +32,7 @@ function welcome(session) {
     if (!part.querySelector("a")) part.remove();
   }
   byId("whoami").replaceChildren(el("b", {}, session.user), el("span.muted", {}, session.role));
+  byId("password").addEventListener("click", changeOwnPassword);
   byId("leave").addEventListener("click", async () => {
     await remove("/session");
     location.assign("/login");

@@ -1,7 +1,7 @@
 // Who may use the console, and tokens of programs.
 
 import { address, get, patch, post, remove } from "./api.js";
-import { ask, byId, chips, el, field, fill, note, nothing, options, picked, picks, pill, say, secret, show, table } from "./dom.js";
+import { ask, byId, chips, el, field, fill, note, nothing, options, password, picked, picks, pill, say, secret, show, table } from "./dom.js";
 import { begin } from "./shell.js";
 import { day, instant, when } from "./time.js";
 
@@ -12,7 +12,6 @@ const SCOPES = {
   "people:read": "Read people", "people:write": "Enrol and change people", "rules:read": "Read schedules and groups", "rules:write": "Change schedules and groups",
   "doors:read": "Read doors and health", "doors:write": "Add and change doors", "events:read": "Read events", "rollouts:write": "Roll out software", "acts:read": "Read the audit trail",
 };
-const password = (id, label) => field(label, el("input", { id, name: "password", type: "password", minlength: 12, maxlength: 200, required: true, autocomplete: "new-password" }), "At least 12 characters; several words make a good one.");
 
 function userColumns(session) {
   const own = (user) => user.name === session.user;
