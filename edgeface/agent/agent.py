@@ -23,6 +23,7 @@ from edgeface.gallery_person import to_datetime
 from edgeface.site.wire import CHANGES, EDITED, STATUS, checked, parsed
 
 WAIT_S = 25
+_SOON_S = 5
 _EDITS_S = 1.0
 _STATUS_S = 5.0
 _BACKOFF = Backoff(first_s=0.5, longest_s=30.0)
@@ -64,6 +65,7 @@ class Agent:
         self._offset_s: float | None = None
         self._digest = config.door.digest
         self._wholes = 0
+        self._heard = False
         self._ended = threading.Event()
         self._back = threading.Event()  # the site answers again
         self._reached = True
@@ -93,7 +95,7 @@ class Agent:
             part.start()
         notifier.ready("starting")
         try:
-            self._repeat("changes", lambda: self._turn(WAIT_S, notifier), 0.0)
+            self._repeat("changes", lambda: self._turn(notifier), 0.0)
         finally:
             notifier.stopping()
             self.end()
@@ -181,9 +183,15 @@ class Agent:
             return error
         return None
 
-    def _turn(self, wait_s: int, notifier: Notifier) -> None:
+    def _turn(self, notifier: Notifier) -> None:
         notifier.alive("; ".join(f"{k}: {v}" for k, v in self.faults.items()) or "in step")
-        self._exchange(wait_s)
+        self._exchange(self._wait_s())
+
+    def _wait_s(self) -> int:
+        """Return for how long the site may hold back an answer without news."""
+        if not self._heard:  # the parts begin with the first one
+            return 0
+        return _SOON_S if any(part.waits() for part in self._parts) else WAIT_S
 
     def _exchange(self, wait_s: int) -> bool:
         """Ask once, and take over; True: there is more to ask for at once."""
@@ -192,6 +200,7 @@ class Agent:
         answer = self._ask(wait_s)
         for part in self._parts:
             self._hand(part, answer)
+        self._heard = True
         try:
             replica.send(lambda message: _tell(link, message))
         except SiteError:

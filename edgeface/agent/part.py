@@ -32,6 +32,10 @@ class Part(ABC):
             It cannot do what the site asks; the rest of the agent goes on.
         """
 
+    def waits(self) -> bool:
+        """Whether it can go on only with the site's next answer, which then comes soon."""
+        return False
+
     def status(self) -> Mapping[str, Any]:
         """Return fields for the door's status (`edgeface.site.wire.STATUS`)."""
         return {}

@@ -24,6 +24,9 @@ class LogPart(Part):
     def take(self, answer: Mapping[str, Any]) -> None:
         self._shipper.received(answer["received"])
 
+    def waits(self) -> bool:
+        return self.status().get("unsent", 0) > 0
+
     def status(self) -> Mapping[str, Any]:
         try:
             return {"unsent": self._shipper.unsent()}
