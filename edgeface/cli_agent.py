@@ -79,8 +79,8 @@ def _do_rollouts(config: AgentConfig) -> int:
         signal.signal(number, lambda *_: ended.set())
     print(f"edgeface: roll-outs of door {config.door.name} begin", file=sys.stderr)
     fleet.start()
-    while not ended.is_set():
+    while fleet.works() and not ended.is_set():
         fleet.ask(read_order(order_file(config)))
         ended.wait(_ORDER_S)
     fleet.close()
-    return 0
+    return 0 if ended.is_set() else 1  # ended by a fault of ours: to be started anew

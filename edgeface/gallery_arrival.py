@@ -85,8 +85,9 @@ class Arrival:
             told = [getattr(entry, what) for entry in entries]
             if len(set(told)) != len(told):
                 raise ValueError(f"the site tells one {what} twice: nothing was taken over")
-        ours = {record.site_id or record.name: n for n, (_, record) in self._people.items()}
-        placed = [(ours.get(entry.uid, ours.get(entry.name or "")), entry) for entry in entries]
+        known = {record.site_id: n for n, (_, record) in self._people.items() if record.site_id}
+        own = {record.name: n for n, (_, record) in self._people.items() if not record.site_id}
+        placed = [(known.get(entry.uid, own.get(entry.name or "")), entry) for entry in entries]
         records = {n: _told(entry, self._people[n][1]) for n, entry in placed if n is not None}
         new = [_told(entry, None) for n, entry in placed if n is None]
         self._step_aside([*records.values(), *new], records)

@@ -64,6 +64,7 @@ class Agent:
         self._faults: dict[str, str] = {}
         self._offset_s: float | None = None
         self._digest = config.door.digest
+        self._agreed = False  # the site's templates are of this door's model
         self._wholes = 0
         self._heard = False
         self._ended = threading.Event()
@@ -202,7 +203,8 @@ class Agent:
             self._hand(part, answer)
         self._heard = True
         try:
-            replica.send(lambda message: _tell(link, message))
+            if self._agreed:
+                replica.send(lambda message: _tell(link, message))
         except SiteError:
             replica.revoke(answer)
             raise
@@ -221,6 +223,7 @@ class Agent:
         if answer["now"] is not None:
             own = datetime.now(timezone.utc)
             self._offset_s = round((to_datetime(answer["now"]) - own).total_seconds() + 0.5, 1)
+        self._agreed = self.replica.is_of_model(answer)
         return answer
 
     def _hand(self, part: Part, answer: Mapping[str, Any]) -> None:
@@ -232,7 +235,8 @@ class Agent:
 
     def _send_edits(self) -> None:
         link = self._links["edits"]
-        self.replica.send(lambda message: _tell(link, message))
+        if self._agreed:
+            self.replica.send(lambda message: _tell(link, message))
 
     def _tell_status(self) -> None:
         digest = door_of(self._config).digest

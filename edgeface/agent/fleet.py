@@ -92,6 +92,10 @@ class Fleet:
             self._offered, self._asked = task, True
             self._changed.notify_all()
 
+    def works(self) -> bool:
+        """Whether the thread is there; a fault of ours ends it."""
+        return self._thread.is_alive()
+
     def report(self) -> dict[str, Any] | None:
         """Return what becomes of the newest step, as `edgeface.site.wire_task.TASK_REPORT`."""
         return None if self._state is None else self._state.report()

@@ -42,7 +42,7 @@ def fetch_file(task: Mapping[str, Any], *, folder: Path, link: SiteLink, copies:
             other.unlink()
     there = part.stat().st_size if part.exists() else 0
     refuse_full(folder, need=copies * task["bytes"] - there)
-    with part.open("ab") as stream:
+    with open(part, "ab", opener=_private) as stream:
         try:
             _append(stream, task, link=link)
         finally:
@@ -51,6 +51,11 @@ def fetch_file(task: Mapping[str, Any], *, folder: Path, link: SiteLink, copies:
     _check(part, task)
     os.rename(part, whole)
     return whole
+
+
+def _private(path: str, flags: int) -> int:
+    """For `open`: a door.toml may hold a camera's password."""
+    return os.open(path, flags, 0o600)
 
 
 def refuse_full(folder: Path, *, need: int) -> None:

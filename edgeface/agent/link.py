@@ -18,6 +18,7 @@ API = "/api/v1"
 ANSWER_LIMIT_BYTES = 256 << 20
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _TIMEOUT_S = 10.0
+_WHOLE_S = 100.0  # for everybody at once over a slow line; less than the agent's WatchdogSec
 _BLOCK_BYTES = 1 << 16
 _TRY_AGAIN = (408, 425, 429)
 # What a connection that was kept says when the other side has given it up meanwhile.
@@ -59,8 +60,9 @@ class SiteLink:
         self._cuts = 0
 
     def get(self, path: str, *, wait_s: float = 0.0) -> bytes:
-        """Return the answer to a GET below /api/v1, which may take `wait_s` seconds longer."""
-        with self.opened("GET", path, timeout_s=_TIMEOUT_S + wait_s) as response:
+        """Return the answer to a GET below /api/v1, which may begin `wait_s` seconds later."""
+        times = {"timeout_s": _WHOLE_S + wait_s, "silence_s": _TIMEOUT_S + wait_s}
+        with self.opened("GET", path, **times) as response:
             return _read(response, ANSWER_LIMIT_BYTES)
 
     def post(self, path: str, body: bytes, *, content_type: str = "application/json") -> bytes:
@@ -78,13 +80,17 @@ class SiteLink:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         timeout_s: float = _TIMEOUT_S,
+        silence_s: float | None = None,
     ) -> Iterator[http.client.HTTPResponse]:
-        """Send a request and lend the answer, of status 2xx, to be read within the time."""
+        """Send a request and lend the answer, of status 2xx, to be read within the time.
+
+        It is given up sooner where nothing comes for `silence_s`.
+        """
         try:
             sent = {**(headers or {}), "Authorization": f"Bearer {self._token()}"}
             with ExitStack() as limits:
                 request = (method, self._prefix + path, body, sent)
-                response = self._answer(request, timeout_s, limits)
+                response = self._answer(request, (timeout_s, silence_s or timeout_s), limits)
                 _require_success(response)
                 yield response
                 if response.will_close or not response.isclosed():
@@ -113,24 +119,26 @@ class SiteLink:
             self._connection = None
 
     def _answer(
-        self, request: tuple, timeout_s: float, limits: ExitStack
+        self, request: tuple, times: tuple[float, float], limits: ExitStack
     ) -> http.client.HTTPResponse:
         kept, cuts = self._connection is not None, self._cuts
         try:
-            return self._ask(request, timeout_s, limits)
+            return self._ask(request, times, limits)
         except _GIVEN_UP:
             self.close()
             if not kept or self._cuts != cuts:
                 raise
-            return self._ask(request, timeout_s, limits)
+            return self._ask(request, times, limits)
 
-    def _ask(self, request: tuple, timeout_s: float, limits: ExitStack) -> http.client.HTTPResponse:
-        method, path, body, headers = request
+    def _ask(
+        self, request: tuple, times: tuple[float, float], limits: ExitStack
+    ) -> http.client.HTTPResponse:
+        (method, path, body, headers), (timeout_s, silence_s) = request, times
         if self._connection is None:
             connection = connection_to(self._target)
             connection.connect()
             self._connection = connection
-        self._connection.sock.settimeout(timeout_s)
+        self._connection.sock.settimeout(silence_s)
         limits.enter_context(time_limit(self._connection.sock, timeout_s))
         self._connection.request(method, path, body=body, headers=headers)
         return self._connection.getresponse()

@@ -87,6 +87,10 @@ class Replica:
             self._known = (people, {p.name: p.site_id for p in people if p.site_id})
         return self._known[1]
 
+    def is_of_model(self, answer: Mapping[str, Any]) -> bool:
+        """Tell whether an answer's templates are of this gallery's model; else `send` nothing."""
+        return answer["model_id"] == self._gallery.model_id
+
     def send(self, tell: Tell) -> int:
         """Send what was changed here and the site was not told of yet; return how many edits.
 
@@ -114,10 +118,11 @@ class Replica:
         Raises
         ------
         SiteError
-            Its templates are of another model, it holds what no gallery takes, or the rules
-            cannot be written.
+            Its templates are of another model (`revoke` was done then), it holds what no gallery
+            takes, or the rules cannot be written.
         """
-        if answer["model_id"] != self._gallery.model_id:
+        if not self.is_of_model(answer):
+            self.revoke(answer)
             raise SiteError(
                 f"the site's templates are of model {answer['model_id']}, this door's bundle has "
                 f"{self._gallery.model_id}: give the door the site's bundle"
@@ -146,7 +151,10 @@ class Replica:
         For when `send` fails: what cannot be sent must not hold that back. The cursor stays, so
         that the rest comes again.
         """
-        told = [self._entry(person_of(p, dim=self._dim)) for p in answer["people"]]
+        people = answer["people"]
+        if not self.is_of_model(answer):
+            people = [{**p, "templates": []} if p["present"] else p for p in people]
+        told = [self._entry(person_of(p, dim=self._dim)) for p in people]
         entries = [e for e in told if e.name is None or e.changes["blocked"]]
         with self._lock:
             holding = self._gallery.holding()

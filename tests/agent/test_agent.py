@@ -107,6 +107,22 @@ def test_enrolment_at_the_door_is_at_the_site_while_the_agent_waits(served, door
         assert eventually(lambda: gallery.people()[0].site_version, within_s=5)
 
 
+def test_door_of_another_model_sends_nobody(served, door_at, monkeypatch):
+    door = door_at("other_model", "staff")
+    monkeypatch.setattr(served.site.people, "model_id", "another")
+    with door.gallery() as gallery:
+        gallery.enroll("Other Model", faces(1, seed=9), groups=("staff",))
+    door.start()
+
+    def told() -> bool:
+        faults = (served.site.doors.get("other_model").status or {}).get("faults", {})
+        return "give the door the site's bundle" in faults.get("changes", "")
+
+    assert eventually(told, within_s=20)
+    time.sleep(1.5)
+    assert served.site.people.by_name("Other Model") is None
+
+
 def test_network_that_fails_and_comes_back_loses_nothing(served, door_at):
     with Proxy(served.port) as proxy:
         door = door_at("cut", "cut", url=f"https://localhost:{proxy.port}")

@@ -127,10 +127,13 @@ def test_step_that_is_not_asked_for_any_more_ends(board, kits, serve, monkeypatc
     fleet = board.fleet(server.url)
     fleet.start()
     fleet.ask(server.task())
-    assert eventually(lambda: len(server.asked) >= 3)
+    assert eventually(lambda: len(server.asked) >= 3) and fleet.works()
+    (part,) = (board.folder / "fleet").glob("*.part")
+    assert part.stat().st_mode & 0o777 == 0o600
     fleet.ask(None)
     report = finished(fleet, server.task())
     fleet.close()
+    assert not fleet.works()
     assert report["state"] == "failed" and "does not ask for it any more" in report["text"]
     assert board.current == "1.0"
 

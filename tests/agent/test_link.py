@@ -134,6 +134,28 @@ def test_answer_that_never_ends_is_cut_off_in_time(server, link):
     assert time.monotonic() - began < 3
 
 
+def test_long_answer_over_a_slow_line_arrives_and_silence_in_it_is_its_end(
+    server, link, monkeypatch
+):
+    monkeypatch.setattr(link_module, "_TIMEOUT_S", 0.4)
+
+    def drip(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "12")
+        handler.end_headers()
+        for pause_s in [*[0.1] * 11, pauses.pop()]:
+            time.sleep(pause_s)
+            handler.wfile.write(b".")
+
+    pauses = [5.0, 0.1]
+    server.answer = drip
+    assert link.get("/x") == b"." * 12
+    began = time.monotonic()
+    with pytest.raises(SiteUnavailableError):
+        link.get("/x")
+    assert time.monotonic() - began < 4
+
+
 def test_answer_that_is_cut_off_is_no_answer(server, link):
     server.answer = lambda handler: (
         handler.reply(200, b"{}", Content_Length="50")

@@ -142,6 +142,23 @@ def test_site_of_another_model_changes_nothing(site, door_of):
     assert not north.people
 
 
+def test_site_of_another_model_takes_away_whom_it_blocks_or_erases(site, door_of):
+    north = door_of("north", "staff")
+    people = [site.enrol(name, groups=("staff",)) for name in ("Ada", "Bob", "Eve")]
+    north.sync()
+    site.people.change(people[0].uid, {"blocked": True}, by=BY)
+    site.people.erase(people[1].uid, by=BY)
+    site.people.change(people[2].uid, {"card": (1, 2)}, by=BY)
+    cursor = north.replica.cursor()
+    with pytest.raises(SiteError, match="give the door the site's bundle"):
+        north.replica.take({**north.ask(), "model_id": "model-b"})
+    assert sorted(north.people) == ["Ada", "Eve"] and north.people["Ada"].blocked
+    assert len(held(north, "Ada")) == 0 and len(held(north, "Eve")) and not north.people["Eve"].card
+    assert north.replica.cursor() == cursor
+    north.sync()
+    assert len(held(north, "Ada")) and north.people["Eve"].card == (1, 2) and not north.told
+
+
 def test_answer_that_no_gallery_takes_changes_nothing(site, door_of):
     north = door_of("north", "staff")
     site.enrol("Ada", groups=("staff",))

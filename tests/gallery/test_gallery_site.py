@@ -122,6 +122,16 @@ def test_somebody_of_the_gallery_alone_becomes_the_site_s_person_of_that_name(op
     assert np.array_equal(gallery.holding().rows[0], rows_of(1))
 
 
+def test_name_that_is_another_s_id_takes_nothing_from_that_one(open_gallery):
+    gallery = open_gallery()
+    gallery.apply([told(1)], cursor="c1")
+    gallery.apply([told(2, name=uid_of(1))], cursor="c2")
+    assert {person.name: person.site_id for person in gallery.people()} == {
+        "p1": uid_of(1),
+        uid_of(1): uid_of(2),
+    }
+
+
 def test_gallery_that_somebody_changed_meanwhile_is_left_alone(open_gallery, unit):
     gallery = open_gallery()
     gallery.apply([told(1)], cursor="c1")
