@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import selectors
 import ssl
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -71,6 +72,8 @@ class Link:
         headers: Mapping[str, str] | None = None,
     ) -> Any:
         """Send a request and return the answer's JSON, or None where it has none."""
+        if _given_up(self._connection):
+            self._connection.close()
         try:
             content = self._answer(self._connection, method, path, body, headers or {}).read()
         except (OSError, http.client.HTTPException) as error:
@@ -125,6 +128,18 @@ def form_of(fields: Mapping[str, str], photos: Sequence[bytes]) -> tuple[bytes, 
         for head, data in parts
     )
     return body + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
+
+
+def _given_up(connection: http.client.HTTPSConnection) -> bool:
+    """Whether the site ended an idle connection: there is something to read, and nobody asked.
+
+    Looking beforehand sends nothing twice, as trying again would.
+    """
+    if connection.sock is None:
+        return False
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection.sock, selectors.EVENT_READ)
+        return bool(selector.select(timeout=0))
 
 
 def part(text: str) -> str:

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from edgeface.console.answers import Refused
 from edgeface.console.describe import body
-from edgeface.console.security import api_router, site_of, who
+from edgeface.console.security import api_router, site_of, still_in, who
 from edgeface.site import wire
 from edgeface.site.changes import has_news
 from edgeface.site.events_arrival import Notice
@@ -96,6 +96,8 @@ async def changes(
             await _first(rung, mine.look, mine.superseded, timeout_s=left_s)
             if mine.superseded.is_set() or bell.ended:
                 break
+            if not await run_in_threadpool(still_in, request):
+                raise Refused(401, "unauthenticated", "the door's token was made void meanwhile")
         waiting.told(door, answer)
         return answer
     finally:

@@ -114,8 +114,13 @@ def require_same_origin(request: Request, *, given: bool) -> None:
 
 
 def still_in(request: Request) -> bool:
-    """Whether who began to watch a stream may still; nobody's idle time begins anew by it."""
+    """Whether who began to watch or to wait may still; nobody's idle time begins anew by it."""
     site, found = site_of(request), who(request)
+    if found.kind == "door":
+        try:
+            return site.doors.authenticate(found.credential) == found.name
+        except SiteForbiddenError:
+            return False
     if found.kind == "token":
         return site.tokens.authenticate(found.credential) is not None
     return site.sessions.get(found.credential, touch=False) is not None
@@ -141,7 +146,7 @@ def _let_in(site: Site, access: Access, request: Request) -> Who:
 def _by_token(site: Site, access: Access, text: str) -> Who:
     if access.door:
         try:
-            return Who("door", site.doors.authenticate(text))
+            return Who("door", site.doors.authenticate(text), credential=text)
         except SiteForbiddenError as error:
             raise Refused(401, "unauthenticated", str(error)) from error
     token = site.tokens.authenticate(text)

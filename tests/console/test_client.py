@@ -62,6 +62,13 @@ def test_everybody_comes_over_many_pages(site: SiteClient, served: Served):
     assert names == [f"Page {number:03}" for number in range(210)]
 
 
+def test_client_that_was_idle_is_answered(served: Served):
+    with client(served, "doors:read") as idle:
+        before = idle.doors()
+        time.sleep(5.5)  # the server ends connections that were idle for 5 s
+        assert idle.doors() == before
+
+
 def test_rules_and_doors(site: SiteClient):
     site.put_schedule("late", {"days": ["mon"], "times": ["20:00-23:00"]})
     site.put_group("cleaners", {"schedule": "late"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 
@@ -219,3 +220,19 @@ def test_page_that_is_left_open_keeps_no_session_alive(served: Served):
     assert seen_minutes_ago() > 13
     assert client.get("/session").status_code == 200
     assert seen_minutes_ago() < 1
+
+
+@pytest.mark.parametrize("end", ["renew_token", "remove"])
+def test_waiting_door_whose_token_is_void_learns_nothing_more(served: Served, owner, end):
+    name = f"stolen-{end}"
+    with served.door(name, "default") as stolen:
+        held = stolen.get("/door/changes").json()
+        void = threading.Timer(0.5, getattr(served.site.doors, end), (name,), {"by": "user:test"})
+        void.start()
+        start = time.monotonic()
+        asked = {"epoch": held["epoch"], "after": held["through"], "wait": 20}
+        answer = stolen.get("/door/changes", params=asked)
+        assert answer.status_code == 401 and 0.4 < time.monotonic() - start < 5
+        void.join()
+    if end == "renew_token":
+        owner.delete(f"/doors/{name}")
