@@ -50,7 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--new", metavar="FOLDER", help="write settings to edit, and keys; stop")
     what.add_argument("--serve", action="store_true", help="serve the console and the API")
-    what.add_argument("--check", action="store_true", help="open everything, say so, and stop")
+    what.add_argument(
+        "--check",
+        action="store_true",
+        help="open everything, say so, and stop; not while it serves",
+    )
     what.add_argument("--add-user", metavar="NAME", help="add a user, and show the QR code")
     what.add_argument(
         "--reset-user", metavar="NAME", help="set a new password and authenticator, and enable"
@@ -132,8 +136,12 @@ def _new(args: argparse.Namespace) -> int:
     if args.user:
         args.add_user, args.role = args.user, "owner"
         config = read_config(folder / "site.toml")
-        with _database(config) as database:
-            _add_user(config, database, args)
+        try:
+            with _database(config) as database:
+                _add_user(config, database, args)
+        except SiteError as error:
+            again = f"edgeface site --config {config.path} --add-user {args.user}"
+            raise SiteError(f"{error}; the folder is made, go on with '{again}'") from error
     return 0
 
 
@@ -148,6 +156,7 @@ def _serve(config: SiteConfig, *, check: bool) -> int:
             for fault in health["faults"]:
                 print(f"edgeface: {fault}", file=sys.stderr)
             return 1 if health["faults"] else 0
+        print(f"edgeface: site {config.name} begins at {_url(config)}/", file=sys.stderr)
         serve(site)
     return 0
 
@@ -188,10 +197,9 @@ def _add_door(config: SiteConfig, database: Database, args: argparse.Namespace) 
 
     token = Doors(database).add(args.add_door, groups=_split(args.groups), by=_by())
     leave_act(database, "door added", by=_by(), detail=args.add_door)
-    port = config.table("server").get("port", 8443)
     print(f"# {args.add_door}.token, mode 0600; it is shown once\n{token}\n")
     print(
-        f'# agent.toml\nsite = "https://{_names(config)[0]}:{port}"\nca_file = "ca.pem"\n'
+        f'# agent.toml\nsite = "{_url(config)}"\nca_file = "ca.pem"\n'
         f'token_file = "{args.add_door}.token"\ndoor_config = "door.toml"\nstate = "agent"'
     )
     return 0
@@ -219,6 +227,12 @@ def _password(name: str) -> str:
 
 def _by() -> str:
     return f"shell:{getpass.getuser()}"
+
+
+def _url(config: SiteConfig) -> str:
+    table = config.table("server")
+    scheme = "https" if "certificate" in table else "http"
+    return f"{scheme}://{_names(config)[0]}:{table.get('port', 8443)}"
 
 
 def _names(config: SiteConfig) -> list[str]:

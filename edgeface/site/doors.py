@@ -102,7 +102,10 @@ class Doors:
                 (name, own, _digest(token), now(), next_version(connection), uuid4().hex),
             ).rowcount
             if not added:
-                raise SiteConflictError(f"there is a door {name} already: choose another name")
+                raise SiteConflictError(
+                    f"there is a door {name} already: choose another name, or "
+                    "make it a new token on its page of the console"
+                )
             notify(connection, "doors")
         return token
 

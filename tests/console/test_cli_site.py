@@ -190,3 +190,11 @@ def test_acl_of_the_broker_is_printed_with_who_else_may_read(folder: Path):
     assert printed.returncode == 0, printed.stderr
     assert "user house\ntopic read edgeface/#\n" in printed.stdout
     assert "pattern write edgeface/%u/#\n" in printed.stdout
+
+
+def test_new_site_whose_first_owner_fails_says_how_to_go_on(conninfo: str, tmp_path: Path):
+    command = ("site", "--new", str(tmp_path / "site"), "--database", conninfo, "--user", "eve")
+    done = edgeface(*command, typed="short\n")
+    assert done.returncode == 1
+    assert f"--config {tmp_path / 'site' / 'site.toml'} --add-user eve" in done.stderr
+    assert of(tmp_path / "site", "--add-user", "eve", typed=f"{PASSWORD}\n").returncode == 0
