@@ -85,8 +85,11 @@ class FleetState:
 
 
 def same_step(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two tasks are the same step of the same roll-out."""
-    return all(one[name] == other[name] for name in ("rollout", "action"))
+    """Whether two tasks are the same step of the same roll-out.
+
+    A site that was put back from a backup gives a number again, to another file.
+    """
+    return all(one[name] == other[name] for name in ("rollout", "action", "sha256"))
 
 
 def read_state(path: Path) -> FleetState | None:

@@ -89,6 +89,18 @@ def test_the_site_may_have_a_door_go_back_later_and_only_once(board, kits, serve
     assert again == report and board.current == "1.0"
 
 
+def test_number_that_a_site_gives_again_is_another_roll_out(board, kits, serve):
+    server = serve(kits["bad.tar"])
+    assert take(board, server, server.task())["state"] == "failed"
+    server = serve(kits["2.0.tar"])
+    fleet = board.fleet(server.url)
+    fleet.start()
+    fleet.ask(server.task())
+    assert eventually(lambda: fleet.report() == DONE, within_s=60)
+    fleet.close()
+    assert board.current == "2.0"
+
+
 def test_kit_that_fails_its_self_test_leaves_the_old_version(board, kits, serve):
     server = serve(kits["bad.tar"])
     report = take(board, server, server.task())

@@ -58,6 +58,12 @@ def test_the_site_is_told_what_the_other_process_noted(desk, tmp_path):
     assert desk.status() == told  # what became of the last one
 
 
+def test_number_that_a_site_gives_again_is_another_roll_out(desk, tmp_path):
+    write_state(tmp_path / "state.json", FleetState(TASK, "done", "done"))
+    desk.take({"task": {**TASK, "sha256": "1" * 64}})
+    assert desk.status()["task"]["state"] == "working"
+
+
 def test_door_without_the_table_says_that_it_takes_none(tmp_path):
     desk = FleetDesk(tmp_path / "rollout.json", state=None)
     desk.take({"task": TASK})
