@@ -6,6 +6,8 @@ broker that loses it is no loss, for doors send again what the site does not hav
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import queue
 import threading
 from collections.abc import Mapping
@@ -31,6 +33,7 @@ SETTINGS: dict[str, Any] = {
 
 _BATCH = 100
 _QOS = 1
+_CLIENT_ID = b"edgeface collector 1"
 _BACKOFF = Backoff(first_s=0.2, longest_s=5.0)
 
 
@@ -43,6 +46,14 @@ class _Message:
     number: int
     qos: int
     connection: int
+
+
+def client_id_of(key: bytes) -> str:
+    """Return the collector's id at the broker, the same each time, made of the site's secret key.
+
+    Whoever connects with an id ends the connection that has it: a stolen door must not know it.
+    """
+    return f"edgeface-site-{hmac.new(key, _CLIENT_ID, hashlib.sha256).hexdigest()[:32]}"
 
 
 class Collector:
@@ -73,15 +84,17 @@ class Collector:
         self._thread.start()
 
     @classmethod
-    def from_settings(cls, table: Mapping[str, Any], *, base: Path, events: Events) -> Collector:
-        """Open the collector of table [mqtt] of site.toml.
+    def from_settings(
+        cls, table: Mapping[str, Any], *, base: Path, events: Events, key: bytes
+    ) -> Collector:
+        """Open the collector of table [mqtt] of site.toml; ``key`` is the site's.
 
         Raises
         ------
         DoorError
             A CA or password file that cannot be used, or paho-mqtt is not installed.
         """
-        broker = read_broker(table, base=base, client_id="edgeface-site")
+        broker = read_broker(table, base=base, client_id=client_id_of(key))
         return cls(events, broker, prefix=table.get("prefix", "edgeface"))
 
     def problem(self) -> str | None:

@@ -86,7 +86,7 @@ class Site:
         self.rollouts = Rollouts(database, self.config.base / rollouts)
         self.retention = Retention(database, forget_events=self.events.forget)
         self.watch = opened.enter_context(Watch(database))
-        self._collector = opened.enter_context(self._collect())
+        self._collector = opened.enter_context(self._collect(key))
         self._webhook = opened.enter_context(self._tell())
         self._ended = threading.Event()
         self._retained_at = time.monotonic()
@@ -96,11 +96,11 @@ class Site:
         opened.callback(thread.join, 5)
         opened.callback(self._ended.set)
 
-    def _collect(self) -> AbstractContextManager[Collector | None]:
+    def _collect(self, key: bytes) -> AbstractContextManager[Collector | None]:
         table = self.config.table("mqtt")
         if not table:
             return nullcontext()
-        return Collector.from_settings(table, base=self.config.base, events=self.events)
+        return Collector.from_settings(table, base=self.config.base, events=self.events, key=key)
 
     def _tell(self) -> AbstractContextManager[SiteWebhook | None]:
         table, config = self.config.table("webhook"), self.config

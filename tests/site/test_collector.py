@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 from paho.mqtt import client as mqtt
 
-from edgeface.site.collector import Collector
+from edgeface.site.collector import Collector, client_id_of
 from edgeface.site.events import Events
 from tests.door.audit_logs import KEY, lines, open_log, opening
 from tests.door.broker import PASSWORD, Broker
@@ -42,8 +42,9 @@ def notices(events: Events) -> list[str]:
     return [event.detail for event in events.find(kind="unreadable").events]
 
 
-def client_of(broker: Broker, user: str) -> mqtt.Client:
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=f"other-{user}")
+def client_of(broker: Broker, user: str, *, client_id: str = "") -> mqtt.Client:
+    client_id = client_id or f"other-{user}"
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=client_id)
     client.username_pw_set(user, PASSWORD)
     client.tls_set_context(ssl.create_default_context(cafile=str(broker.certificates.authority)))
     client.connect("localhost", broker.port)
@@ -75,6 +76,30 @@ def test_door_writes_its_own_topics_only_and_reads_nothing(broker, events, tmp_p
     assert [event.detail for event in events.find(kind="chain_broken").events] == [
         "its log calls the door 'north', and 'south' sent it"
     ]
+
+
+def test_door_that_does_not_know_the_collectors_id_cannot_take_its_place(
+    broker, events, certificates, tmp_path
+):
+    (tmp_path / "password").write_text(PASSWORD)
+    (tmp_path / "password").chmod(0o600)
+    table = {"host": "localhost", "port": broker.port, "username": "site"}
+    table |= {"password_file": "password", "ca_file": str(certificates.authority)}
+    key, other = b"k" * 32, b"o" * 32
+    assert client_id_of(key) == client_id_of(key) != client_id_of(other)
+    with Collector.from_settings(table, base=tmp_path, events=events, key=key) as collector:
+        wait_until(lambda: collector.problem() is None)
+        taken = {}
+        for client_id in (client_id_of(other), client_id_of(key)):
+            south = client_of(broker, "south", client_id=client_id)
+            deadline = time.monotonic() + 1
+            while collector.problem() is None and time.monotonic() < deadline:
+                time.sleep(0.01)
+            taken[client_id] = collector.problem() is not None
+            south.disconnect()
+            south.loop_stop()
+        assert taken == {client_id_of(other): False, client_id_of(key): True}
+        wait_until(lambda: collector.problem() is None)
 
 
 def test_house_reads_all_that_doors_say_and_writes_nothing(broker, events):
