@@ -20,16 +20,9 @@ from edgeface.site.site import Site
 router = api_router("door")
 
 _MOST_WAITING = 1000
-_MANY_LINES = 100
+_NOTHING = (None, None)
 _JPEG = b"\xff\xd8\xff"
 _PICTURE = body({"type": "string", "format": "binary"}, kind="image/jpeg")
-
-
-class Wait:
-    """A request that is held back: what ends it, and what makes it look whether there is news."""
-
-    def __init__(self) -> None:
-        self.superseded, self.look = asyncio.Event(), asyncio.Event()
 
 
 class Waiting:
@@ -39,38 +32,21 @@ class Waiting:
     """
 
     def __init__(self) -> None:
-        self._doors: dict[str, Wait] = {}
-        self._told: dict[str, dict[str, Any]] = {}
+        self.doors: dict[str, asyncio.Event] = {}
+        self.told: dict[str, Any] = {}
 
-    def begin(self, door: str) -> Wait:
-        """Return a door's wait; an older request of the same door ends."""
-        if door not in self._doors and len(self._doors) >= _MOST_WAITING:
+    def begin(self, door: str) -> asyncio.Event:
+        """Return what ends the wait: a newer request of the same door."""
+        if door not in self.doors and len(self.doors) >= _MOST_WAITING:
             raise Refused(429, "too_many", "too many doors wait", headers={"Retry-After": "5"})
-        self._doors.pop(door, Wait()).superseded.set()
-        self._doors[door] = Wait()
-        return self._doors[door]
+        self.doors.pop(door, asyncio.Event()).set()
+        self.doors[door] = asyncio.Event()
+        return self.doors[door]
 
-    def is_news(self, door: str, answer: dict[str, Any]) -> bool:
-        """Whether a door should hear at once of its task, live picture or lines received."""
-        told = self._told.get(door, {"task": None, "live_until": None, "received": {}})
-        lines = sum(answer["received"].values()) - sum(told["received"].values())
-        return lines >= _MANY_LINES or any(
-            answer[name] != told[name] for name in ("task", "live_until")
-        )
-
-    def told(self, door: str, answer: dict[str, Any]) -> None:
-        """Note what a door is told."""
-        self._told[door] = {name: answer[name] for name in ("task", "live_until", "received")}
-
-    def heard(self, door: str, status: dict[str, Any]) -> None:
-        """A door has said how it is: one far behind with its log sends no more until it is told."""
-        if door in self._doors and status.get("unsent", 0) >= _MANY_LINES:
-            self._doors[door].look.set()
-
-    def end(self, door: str, mine: Wait) -> None:
+    def end(self, door: str, mine: asyncio.Event) -> None:
         """The door does not wait any more."""
-        if self._doors.get(door) is mine:
-            del self._doors[door]
+        if self.doors.get(door) is mine:
+            del self.doors[door]
 
 
 @router.get("/door/changes")
@@ -83,25 +59,26 @@ async def changes(
     """Return what is new for a door; held back until something is, or `wait` seconds."""
     site, door, bell = site_of(request), who(request).name, request.app.state.bell
     waiting: Waiting = request.app.state.waiting
-    mine = waiting.begin(door)
+    superseded = waiting.begin(door)
     ends = asyncio.get_running_loop().time() + wait
     try:
         while True:
             rung = bell.event("doors")
-            mine.look.clear()
             answer = await run_in_threadpool(_changes, site, door, epoch, after)
             left_s = ends - asyncio.get_running_loop().time()
-            if has_news(answer) or waiting.is_news(door, answer) or left_s <= 0:
+            beside = (answer["task"], answer["live_until"])
+            if has_news(answer) or beside != waiting.told.get(door, _NOTHING) or left_s <= 0:
                 break
-            await _first(rung, mine.look, mine.superseded, timeout_s=left_s)
-            if mine.superseded.is_set() or bell.ended:
+            waiting.told[door] = beside
+            await _first(rung, superseded, timeout_s=left_s)
+            if superseded.is_set() or bell.ended:
                 break
             if not await run_in_threadpool(still_in, request):
                 raise Refused(401, "unauthenticated", "the door's token was made void meanwhile")
-        waiting.told(door, answer)
+        waiting.told[door] = beside
         return answer
     finally:
-        waiting.end(door, mine)
+        waiting.end(door, superseded)
 
 
 @router.post("/door/edits", openapi_extra=body(wire.EDIT))
@@ -117,9 +94,7 @@ async def edits(request: Request) -> dict[str, Any]:
 async def status(request: Request) -> None:
     """Note how a door is."""
     message = wire.parsed(await request.body(), wire.STATUS, what="status")
-    door, waiting = who(request).name, request.app.state.waiting
-    await run_in_threadpool(_report, site_of(request), door, message)
-    waiting.heard(door, message)
+    await run_in_threadpool(_report, site_of(request), who(request).name, message)
 
 
 @router.post("/door/live", status_code=204, openapi_extra=_PICTURE)

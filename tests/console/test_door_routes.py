@@ -15,7 +15,6 @@ from edgeface.door.audit import AuditKey
 from edgeface.site import wire
 from edgeface.site.events_arrival import Notice
 from tests.console.serving import Served
-from tests.site.door_logs import arrivals, write_log
 
 STATUS = {
     "edgeface": "1.0",
@@ -27,7 +26,8 @@ STATUS = {
     "clock": "ntp",
     "faults": {},
 }
-STATUS_BEHIND = {**STATUS, "unsent": 500}
+
+
 FACE = {"box": [1, 2, 3, 4], "text": "recognised", "state": "good"}
 
 
@@ -212,30 +212,6 @@ def test_waiting_door_learns_at_once_that_its_picture_is_wanted(served: Served, 
     answer = door.get("/door/changes", params={**cursor(held), "wait": 20}).json()
     assert answer["live_until"] and time.monotonic() - start < 5
     operator.post("/doors/front/live", json={"minutes": 0, "reason": "done"})
-
-
-def test_waiting_door_far_behind_with_its_log_hears_soon_what_arrived(served: Served, tmp_path):
-    lines = arrivals(write_log(tmp_path / "log", visits=120, door="behind"), door="behind")
-    with served.door("behind") as door, served.door("behind_too") as other:
-        waits = {client: {**cursor(caught_up(client)), "wait": 4} for client in (door, other)}
-
-        def arrive() -> None:
-            served.site.events.receive_all(lines)
-            for client in waits:
-                assert client.post("/door/status", json=STATUS_BEHIND).is_success
-
-        threading.Timer(0.5, arrive).start()
-        start = time.monotonic()
-        answer = door.get("/door/changes", params=waits[door]).json()
-        assert sum(answer["received"].values()) == len(lines) and time.monotonic() - start < 3
-        # Told once; and where nothing has arrived, being behind is no news.
-        for client, received in ((door, answer["received"]), (other, {})):
-            again = threading.Timer(0.3, client.post, ("/door/status",), {"json": STATUS_BEHIND})
-            again.start()
-            start = time.monotonic()
-            answer = client.get("/door/changes", params={**waits[client], "wait": 1}).json()
-            assert answer["received"] == received and time.monotonic() - start > 0.9
-            again.join()
 
 
 def test_owner_decides_which_key_of_a_door_is_trusted(served: Served, door, owner):
