@@ -10,6 +10,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, Callable
+from urllib.parse import quote
 
 from edgeface.agent.config import AgentConfig, door_of
 from edgeface.agent.link import SiteLink
@@ -218,7 +219,8 @@ class Agent:
 
     def _ask(self, wait_s: int) -> dict[str, Any]:
         epoch, after = self.replica.cursor()
-        path = f"/door/changes?epoch={epoch}&after={after}&wait={wait_s}"
+        name = quote(self._config.door.name, safe="")
+        path = f"/door/changes?epoch={epoch}&after={after}&wait={wait_s}&name={name}"
         answer = parsed(self._links["changes"].get(path, wait_s=wait_s), CHANGES, what="changes")
         if answer["now"] is not None:
             own = datetime.now(timezone.utc)

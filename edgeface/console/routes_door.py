@@ -55,9 +55,13 @@ async def changes(
     epoch: Annotated[str, Query(pattern=r"^([0-9a-f]{32})?$")] = "",
     after: Annotated[int, Query(ge=0, le=2**62)] = 0,
     wait: Annotated[int, Query(ge=0, le=wire.LONGEST_WAIT_S)] = 0,
+    name: Annotated[str, Query(max_length=200, description="the door's name in door.toml")] = "",
 ) -> dict[str, Any]:
     """Return what is new for a door; held back until something is, or `wait` seconds."""
     site, door, bell = site_of(request), who(request).name, request.app.state.bell
+    if name not in ("", door):  # its log would not be taken under that name
+        text = f'the token is of the door {door}: set name = "{door}" in door.toml, or take the '
+        raise Refused(409, "name", f"{text}token of the door that it names")
     waiting: Waiting = request.app.state.waiting
     superseded = waiting.begin(door)
     ends = asyncio.get_running_loop().time() + wait

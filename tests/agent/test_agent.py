@@ -73,6 +73,14 @@ def test_check_asks_and_changes_nothing(served, door_at):
         assert names(gallery) == []
 
 
+def test_door_of_another_name_than_its_token_is_told_so(served, door_at):
+    door = door_at("token", "token")
+    file = door.folder / "door.toml"
+    file.write_text(file.read_text().replace('name = "token"', 'name = "other"'))
+    done = door.run("--check")
+    assert done.returncode == 1 and 'set name = "token" in door.toml' in done.stderr
+
+
 def test_connected_door_loses_somebody_blocked_or_erased_in_under_two_seconds(served, door_at):
     people = [enrol(served, f"Quick {number}", "quick") for number in range(6)]
     door = door_at("quick", "quick")
