@@ -191,6 +191,7 @@ def test_anybody_sets_their_own_password_and_is_logged_out(
     browser: Browser, furnished: Served
 ) -> None:
     furnished.add_user("carl", "auditor")
+    browser.resize(WIDE)
     browser.log_in(furnished.login("carl"))
     browser.driver.find_element("id", "password").click()
     new, code = "another horse battery", furnished.login("carl")["code"]
