@@ -87,7 +87,7 @@ def test_process_that_cannot_be_started_now_is_started_later(
         without.setattr(sys, "executable", "/nowhere/python")
         os.kill(children()[0], signal.SIGKILL)
         wait_until(lambda: "cannot be started" in (door.fault() or ""))
-    wait_until(lambda: "not polled yet" in (door.fault() or ""))
+    wait_until(lambda: children() and "cannot be started" not in (door.fault() or ""))
     panel.restart()
     wait_until(lambda: door.fault() is None and panel.secure)
 
