@@ -12,8 +12,9 @@ import argparse
 from pathlib import Path
 
 from boards.inventory.advisories import Advisories, ask
-from boards.inventory.packages import ROOT, board_packages, server_packages
+from boards.inventory.packages import board_packages, server_packages
 from boards.inventory.sbom import SPECIFICATION, write_sbom
+from boards.wheels.native import ROOT
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from distutils.core import run_setup  # setuptools brings it where Python has none any more
 from importlib.metadata import PackageNotFoundError, distribution
-from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -13,8 +11,6 @@ from packaging.utils import canonicalize_name
 from boards.errors import BoardsError
 from boards.kit.wheels import RUNTIME_FILES, pinned
 from boards.wheels.target import PYTHONS, Target
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def board_packages() -> dict[str, list[str]]:
@@ -30,9 +26,8 @@ def server_packages() -> list[str]:
     BoardsError
         One of their packages is not installed here.
     """
-    setup = run_setup(str(ROOT / "setup.py"), stop_after="init")
-    wanted = [*setup.install_requires, *setup.extras_require["door"], *setup.extras_require["site"]]
-    return installed(map(Requirement, wanted))
+    packages = installed([Requirement("edgeface[door,site]")])
+    return [package for package in packages if not package.startswith("edgeface==")]
 
 
 def installed(wanted: Iterable[Requirement]) -> list[str]:
