@@ -101,6 +101,10 @@ class Collector:
         """Return why nothing comes in now, or None."""
         if not self._connected.is_set():
             return f"{self._broker.host}:{self._broker.port}: {self._why}"
+        if not (self._thread.is_alive() or self._closing.is_set()):
+            return (
+                "the collector ended by a fault of its own: restart 'edgeface site' and report it"
+            )
         return self._failed
 
     def close(self) -> None:

@@ -149,3 +149,12 @@ def test_collector_says_why_nothing_comes_in(broker, events, certificates):
         wait_until(lambda: "localhost" in str(alone.problem()))
         broker.start()
         wait_until(lambda: alone.problem() is None)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_collector_that_ended_by_a_fault_of_its_own_says_so(broker, events, monkeypatch):
+    with collector_of(broker, events) as collector:
+        wait_until(lambda: collector.problem() is None)
+        monkeypatch.setattr(events, "introduce", lambda door, key: 1 // 0)
+        client_of(broker, "north").publish("edgeface/north/key", b"key", qos=1)
+        wait_until(lambda: "fault of its own" in str(collector.problem()))
