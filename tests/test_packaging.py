@@ -169,8 +169,8 @@ def test_metadata_names_version_pythons_and_dependencies(metadata, version) -> N
         *('tomli; python_version < "3.11"', "tomlkit"),
     ]
     assert set(metadata.get_all("Provides-Extra")) == {
-        "bench", "demo", "door", "export", "fuzz", "lint", "litert", "signing", "site", "test", "tflite",
-        "wheels",
+        "bench", "demo", "door", "export", "fuzz", "lint", "litert", "signing", "site", "test",
+        "tflite", "wheels",
     }  # fmt: skip
 
 
