@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import threading
 
@@ -12,6 +11,7 @@ from edgeface.agent.config import AgentConfig, read_agent_config
 from edgeface.agent.fleet_desk import read_order
 from edgeface.cli_output import UsageError
 from edgeface.door.notify import Notifier
+from edgeface.stop_signal import stop_by
 
 _CONFIG = "/etc/edgeface/agent.toml"
 _ORDER_S = 1.0
@@ -64,23 +64,21 @@ def run(args: argparse.Namespace) -> int:
             agent.once()
             print(f"{config.door.name}: in step with the site, {agent.replica.count()} people")
             return 0
-        for number in (signal.SIGTERM, signal.SIGINT):
-            # In a thread: the handler may interrupt what holds a lock that `end` needs.
-            signal.signal(number, lambda *_: threading.Thread(target=agent.end).start())
         print(f"edgeface: agent of door {config.door.name} begins", file=sys.stderr)
-        with Notifier.from_environment() as notifier:
-            agent.run(notifier)
+        # In a thread: the handler may interrupt what holds a lock that `end` needs.
+        with stop_by(lambda: threading.Thread(target=agent.end).start()):
+            with Notifier.from_environment() as notifier:
+                agent.run(notifier)
     return 0
 
 
 def _do_rollouts(config: AgentConfig) -> int:
     fleet, ended = open_fleet(config), threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    print(f"edgeface: roll-outs of door {config.door.name} begin", file=sys.stderr)
-    fleet.start()
-    while fleet.works() and not ended.is_set():
-        fleet.ask(read_order(order_file(config)))
-        ended.wait(_ORDER_S)
-    fleet.close()
+    with stop_by(ended.set):
+        print(f"edgeface: roll-outs of door {config.door.name} begin", file=sys.stderr)
+        fleet.start()
+        while fleet.works() and not ended.is_set():
+            fleet.ask(read_order(order_file(config)))
+            ended.wait(_ORDER_S)
+        fleet.close()
     return 0 if ended.is_set() else 1  # ended by a fault of ours: to be started anew

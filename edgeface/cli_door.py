@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import threading
 from collections.abc import Iterable
@@ -16,6 +15,7 @@ from edgeface.door.config import DoorConfig, read_config
 from edgeface.door.event import Alarm, Decision, Output
 from edgeface.door.new import make_door
 from edgeface.door.replay import simulate
+from edgeface.stop_signal import stop_by
 
 _CONFIG = "/etc/edgeface/door.toml"
 _OF_BUNDLE = ("bundle", "public_key", "runtime", "variant")
@@ -72,10 +72,9 @@ def run(args: argparse.Namespace) -> int:
             print(f"{config.name}: {door.status()}")
             return 1 if door.faults else 0
         stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
-        print(f"edgeface: door {config.name} begins; Ctrl-C ends it", file=sys.stderr)
-        door.run(stop=stop.is_set)
+        with stop_by(stop.set):
+            print(f"edgeface: door {config.name} begins; Ctrl-C ends it", file=sys.stderr)
+            door.run(stop=stop.is_set)
     return 0
 
 

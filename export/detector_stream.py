@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import os
+import signal
 
 import torch
 
@@ -15,6 +16,7 @@ MIXED_PART = 0.45
 
 
 def _compose_forever(make, queue, *, first: int, every: int) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # `terminate` ends it, whoever forked it
     os.nice(5)
     torch.set_num_threads(1)
     for step in itertools.count(first, every):

@@ -8,6 +8,7 @@ LAYERS = [
         "errors",
         "schema",
         "secret_file",
+        "stop_signal",
         "toml",
         "_imageheader",
         "kit_archive",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import ssl
 from typing import Any
 
@@ -12,6 +11,7 @@ from edgeface.console.app import create_app
 from edgeface.errors import SiteError
 from edgeface.site.config import SiteConfig
 from edgeface.site.site import Site
+from edgeface.stop_signal import stop_by
 
 _PORT = 8443
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # forward secrecy and authenticated, for TLS 1.2
@@ -51,10 +51,9 @@ def make_server(site: Site) -> uvicorn.Server:
 
 def serve(site: Site) -> None:
     """Serve until SIGINT or SIGTERM; in the main thread."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # uvicorn ends on them, and then raises them again: the site is still to be closed.
-        signal.signal(number, lambda *_: None)
-    make_server(site).run()
+    # uvicorn ends on them, and then raises them again: the site is still to be closed.
+    with stop_by(lambda: None):
+        make_server(site).run()
 
 
 def _tls(config: SiteConfig) -> dict[str, Any]:
