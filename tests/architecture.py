@@ -7,6 +7,7 @@ LAYERS = [
     [
         "errors",
         "schema",
+        "settings_file",
         "secret_file",
         "stop_signal",
         "toml",

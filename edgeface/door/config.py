@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +22,11 @@ from edgeface.door import (
     wiegand,
     window,
 )
-from edgeface.errors import BoardError, DoorError
+from edgeface.errors import DoorError
 from edgeface.gallery_key import SETTINGS as KEY_SETTINGS
 from edgeface.manifest import RUNTIMES, VARIANTS
 from edgeface.schema import first_problem
-from edgeface.toml import read_toml
+from edgeface.settings_file import SettingsFile, read_tables
 
 ACTUATORS = {
     "relay": (relay.Relay, relay.SETTINGS),
@@ -106,40 +103,8 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class DoorConfig:
-    """A door.toml that its schemas allow.
-
-    Attributes
-    ----------
-    path
-        The file.
-    tables
-        What it says; a table left out is not in it.
-    digest
-        SHA-256 of what it says, in hex, whatever its comments and order.
-    """
-
-    path: Path
-    tables: Mapping[str, Any]
-    digest: str
-
-    @property
-    def name(self) -> str:
-        """The door's name."""
-        return self.tables["name"]
-
-    @property
-    def base(self) -> Path:
-        """The folder that relative paths begin at."""
-        return self.path.parent
-
-    def table(self, name: str, *inner: str) -> Mapping[str, Any]:
-        """Return a table, or one inside it; empty where it was left out."""
-        table = self.tables.get(name, {})
-        for part in inner:
-            table = table.get(part, {})
-        return table
+class DoorConfig(SettingsFile):
+    """A door.toml that its schemas allow."""
 
 
 def read_config(path: str | Path) -> DoorConfig:
@@ -151,17 +116,12 @@ def read_config(path: str | Path) -> DoorConfig:
         It is missing, no TOML, or says something that cannot be; the text names the key.
     """
     path = Path(path).absolute()
-    try:
-        tables = read_toml(path)
-    except BoardError as error:
-        raise DoorError(str(error)) from error
-    if tables is None:
-        raise DoorError(f"there is no {path}: docs/door.md has one to begin with")
-    problem = first_problem(tables, SCHEMA) or _actuator_problem(tables.get("actuators", []))
-    if problem:
-        raise DoorError(f"{path}: {problem}")
-    text = json.dumps(tables, sort_keys=True, default=str)
-    return DoorConfig(path, tables, hashlib.sha256(text.encode("utf-8")).hexdigest())
+    missing = "docs/door.md has one to begin with"
+    return DoorConfig(path, *read_tables(path, problem=_problem, error=DoorError, missing=missing))
+
+
+def _problem(tables: Mapping[str, Any]) -> str | None:
+    return first_problem(tables, SCHEMA) or _actuator_problem(tables.get("actuators", []))
 
 
 def _actuator_problem(actuators: list[Mapping[str, Any]]) -> str | None:

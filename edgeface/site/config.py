@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgeface.door.audit_settings import SETTINGS as AUDIT_SETTINGS
 from edgeface.door.config import BUNDLE_SETTINGS
-from edgeface.errors import BoardError, SiteError
+from edgeface.errors import SiteError
 from edgeface.schema import first_problem
 from edgeface.secret_file import read_secret, secret_path
+from edgeface.settings_file import SettingsFile, read_tables
 from edgeface.site.collector import SETTINGS as MQTT_SETTINGS
 from edgeface.site.site_webhook import SETTINGS as WEBHOOK_SETTINGS
-from edgeface.toml import read_toml
 
 
 def _text(text: str, **more: Any) -> dict[str, Any]:
@@ -77,37 +74,8 @@ SCHEMA: dict[str, Any] = _table(
 )
 
 
-@dataclass(frozen=True)
-class SiteConfig:
-    """A site.toml that its schema allows.
-
-    Attributes
-    ----------
-    path
-        The file.
-    tables
-        What it says; a table left out is not in it.
-    digest
-        SHA-256 of what it says, in hex, whatever its comments and order.
-    """
-
-    path: Path
-    tables: Mapping[str, Any]
-    digest: str
-
-    @property
-    def name(self) -> str:
-        """The site's name."""
-        return self.tables["name"]
-
-    @property
-    def base(self) -> Path:
-        """The folder that relative paths begin at."""
-        return self.path.parent
-
-    def table(self, name: str) -> Mapping[str, Any]:
-        """Return a table; empty where it was left out."""
-        return self.tables.get(name, {})
+class SiteConfig(SettingsFile):
+    """A site.toml that its schema allows."""
 
     def secret(self, text: str) -> bytes:
         """Return what the secret file of a setting holds; ``SiteError`` where it cannot be used."""
@@ -145,17 +113,12 @@ def read_config(path: str | Path) -> SiteConfig:
         It is missing, no TOML, or says something that cannot be; the text names the key.
     """
     path = Path(path).absolute()
-    try:
-        tables = read_toml(path)
-    except BoardError as error:
-        raise SiteError(str(error)) from error
-    if tables is None:
-        raise SiteError(f"there is no {path}: make a site with 'edgeface site --new FOLDER'")
-    problem = first_problem(tables, SCHEMA) or _server_problem(tables.get("server", {}))
-    if problem:
-        raise SiteError(f"{path}: {problem}")
-    text = json.dumps(tables, sort_keys=True, default=str)
-    return SiteConfig(path, tables, hashlib.sha256(text.encode("utf-8")).hexdigest())
+    missing = "make a site with 'edgeface site --new FOLDER'"
+    return SiteConfig(path, *read_tables(path, problem=_problem, error=SiteError, missing=missing))
+
+
+def _problem(tables: Mapping[str, Any]) -> str | None:
+    return first_problem(tables, SCHEMA) or _server_problem(tables.get("server", {}))
 
 
 def is_loopback(address: str) -> bool:
