@@ -47,6 +47,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", metavar="FILE", default=_CONFIG, help=f"site.toml (default: {_CONFIG})"
     )
+    _add_actions(parser)
+    parser.add_argument("--role", choices=ROLES, default="owner", help="of a new user")
+    parser.add_argument(
+        "--groups", metavar="A,B", default="default", help="whose people a new door knows"
+    )
+    _add_new_arguments(parser)
+
+
+def _add_actions(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--new", metavar="FOLDER", help="write settings to edit, and keys; stop")
     what.add_argument("--serve", action="store_true", help="serve the console and the API")
@@ -77,11 +86,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="USER",
         help="print mosquitto's acl_file for the doors' broker; USERs read all of it",
     )
-    parser.add_argument("--role", choices=ROLES, default="owner", help="of a new user")
-    parser.add_argument(
-        "--groups", metavar="A,B", default="default", help="whose people a new door knows"
-    )
-    _add_new_arguments(parser)
 
 
 def _add_new_arguments(parser: argparse.ArgumentParser) -> None:

@@ -85,7 +85,7 @@ ONLY = {
     "client*": ["errors", "client_*"],  # for programs of others: nothing but the standard library
     # On a board: no database, no web server.
     "agent*": [
-        *("errors", "schema", "secret_file", "toml", "container", "board", "board_*"),
+        *("errors", "schema", "secret_file", "settings_file", "container", "board", "board_*"),
         *("configured", "bundle"),
         *("gallery", "gallery_*", "face", "pipeline", "door.*", "agent", "agent.*", "site.wire"),
         *("site.wire_*", "kit_archive"),

@@ -10,10 +10,10 @@ from typing import Any
 from edgeface.agent import ship
 from edgeface.agent.fleet_settings import FLEET_SETTINGS
 from edgeface.door.config import DoorConfig, read_config
-from edgeface.errors import BoardError, DoorError, SiteError
+from edgeface.errors import DoorError, SiteError
 from edgeface.schema import first_problem
 from edgeface.secret_file import secret_path
-from edgeface.toml import read_toml
+from edgeface.settings_file import read_tables
 
 _PATH = {"type": "string", "minLength": 1}
 _WINDOW = {
@@ -100,15 +100,12 @@ def read_agent_config(path: str | Path) -> AgentConfig:
         The door.toml is wrong.
     """
     path = Path(path).absolute()
-    try:
-        tables = read_toml(path)
-    except BoardError as error:
-        raise SiteError(str(error)) from error
-    if tables is None:
-        raise SiteError(f"there is no {path}: edgeface site --add-door prints one to begin with")
-    problem = first_problem(tables, SCHEMA)
-    if problem:
-        raise SiteError(f"{path}: {problem}")
+    tables, _ = read_tables(
+        path,
+        problem=lambda found: first_problem(found, SCHEMA),
+        error=SiteError,
+        missing="edgeface site --add-door prints one to begin with",
+    )
     config = AgentConfig(path, tables, read_config(path.parent / tables["door_config"]))
     try:
         config.token_file  # noqa: B018 - a credential that was not given is a wrong setting
